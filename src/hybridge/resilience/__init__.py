@@ -1,0 +1,1 @@
+"""Pure state machines with a clock: breakers, key pools, retries."""
