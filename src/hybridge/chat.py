@@ -246,7 +246,7 @@ class TextDelta(Struct, frozen=True, tag=True):
 
 
 class ReasoningDelta(Struct, frozen=True, tag=True):
-    """More thoughts. `block` numbers reasoning blocks from 0; a `signature` or `data` comes whole, with its `origin`."""
+    """More thoughts. `block` numbers reasoning blocks from 0; `signature` and `data` come whole, with `origin`."""
 
     text: str = ""
     signature: str = ""
@@ -306,7 +306,7 @@ CONTENT = (TextDelta, ReasoningDelta, RefusalDelta, ToolStart, ToolDelta)
 
 
 class Ask(StrEnum):
-    """What a request may ask that not every dialect carries. `Facts.asks` and `ProviderChat.carries` hold these.
+    """What a request may ask that not every dialect carries: in `Facts.asks` and `ProviderChat.carries`.
 
     Any other string in `Facts.asks` is the name of a client's member that only its own dialect knows.
     """

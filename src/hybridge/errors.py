@@ -19,6 +19,7 @@ A `ProviderError` is what a provider did; its class attributes tell the exchange
       Unavailable               503 no_able_deployment | no_healthy_deployment | draining
       TimedOut                  504 timeout
       Refused                   a provider's own 4xx, passed on
+      StreamBroken              502 stream_broken            after the first content; 504 if it fell silent
 
     ProviderError               fallback  blames      retry
       Rejected                  no        nobody      no     400/413/422: the request's fault
@@ -199,6 +200,18 @@ class Refused(GatewayError):
         super().__init__(message, code=code or None)
         self.status = status
         self.body = body
+
+
+class StreamBroken(GatewayError):
+    """The answer broke off after its first content; said in the stream, whose head had left long before."""
+
+    status = 502
+    code = "stream_broken"
+
+    def __init__(self, cause: ProviderError) -> None:
+        super().__init__(f"the answer broke off: {cause.message}")
+        if isinstance(cause, Silent):
+            self.status, self.code = 504, "timeout"
 
 
 class ProviderError(HybridgeError):

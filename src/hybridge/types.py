@@ -206,7 +206,9 @@ class Facts(Struct):
 class Request(Struct):
     """What a client asked: the facts that routing needs, and the body as it came.
 
-    `key` is the id of the virtual key; `headers` those that may travel on (lower case). `chat` is filled on first need.
+    `key` is the id of the virtual key, `allowed` the models it may ask for (`None`: all); `headers` are the client's
+    (lower case), of which a surface picks those that travel on; `private` are members of the body that no provider
+    may see. `created` is in UTC microseconds. `chat` is filled on first need.
     """
 
     id: str
@@ -217,8 +219,10 @@ class Request(Struct):
     body: bytes
     facts: Facts
     key: str = "open"
+    allowed: frozenset[str] | None = None
     options: Options = NO_OPTIONS
-    headers: Mapping[str, str] = {}
+    headers: Mapping[bytes, bytes] = {}
+    private: frozenset[str] = frozenset()
     created: int = 0
     chat: Chat | None = None
 
@@ -270,11 +274,19 @@ class Attempt(Struct):
 
 
 class Head(Struct):
-    """The start of an answer: status, content type and our own headers."""
+    """The start of an answer: who gives it, and after whom. A sink tells its client as much of it as it may.
 
-    status: int
+    `length` is the size of a whole answer, `None` for a stream; `attempts` are all so far, the last one is this;
+    `headers` are those of the provider that travel on.
+    """
+
     content_type: bytes
-    headers: list[tuple[bytes, bytes]]
+    deployment: Deployment
+    plan: Plan
+    attempts: Sequence[Attempt]
+    dropped: tuple[str, ...] = ()
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    length: int | None = None
 
 
 class Sink(Protocol):
@@ -291,8 +303,8 @@ class Sink(Protocol):
     async def write(self, chunk: bytes) -> None:
         """Send a piece of the body; waits while the client is slow."""
 
-    async def end(self) -> None:
-        """The answer is whole."""
+    async def end(self, last: bytes = b"") -> None:
+        """The answer is whole; `last` is its last piece."""
 
 
 class Answer(Protocol):

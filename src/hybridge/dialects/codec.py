@@ -11,7 +11,26 @@ from typing import Protocol
 
 from msgspec import Raw, Struct
 
-from hybridge.chat import CONTENT, Chat, Event, Failed, Finish, Reply, StopReason, UsageEvent
+from hybridge.chat import (
+    CONTENT,
+    Chat,
+    Event,
+    Failed,
+    Finish,
+    Reasoning,
+    ReasoningDelta,
+    Refusal,
+    RefusalDelta,
+    Reply,
+    Start,
+    StopReason,
+    Text,
+    TextDelta,
+    ToolCall,
+    ToolDelta,
+    ToolStart,
+    UsageEvent,
+)
 from hybridge.errors import EmptyAnswer, GatewayError, ProviderError, Truncated
 from hybridge.money import Usage
 from hybridge.types import NO_QUIRKS, Facts, Limits, Quirks
@@ -74,11 +93,13 @@ class Relay(Protocol):
 
     `content` turns true with the first text, reasoning, tool call or refusal; `usage` is the last one heard;
     `error` is set when the provider reports one in the stream (bytes before it are still returned by `feed`);
-    `progress` counts feeds that held more than pings and comments; `stop` is the reason heard.
+    `progress` counts feeds that held more than pings and comments; `stop` is the reason heard; `said` counts the
+    characters of content, from which a stream that is cut short is billed.
     """
 
     content: bool
     progress: int
+    said: int
     stop: StopReason | None
     usage: Usage | None
     error: ProviderError | None
@@ -172,6 +193,25 @@ def verdict(ended: bool, content: bool, stop: StopReason | None, usage: Usage | 
     return None
 
 
+def events_of(reply: Reply) -> list[Event]:
+    """A whole answer as the events of a stream, for a client that asked for one and a provider that sent the other."""
+    events: list[Event] = [Start(reply.id, reply.model)]
+    calls = blocks = 0
+    for part in reply.parts:
+        if isinstance(part, Text):
+            events.append(TextDelta(part.text))
+        elif isinstance(part, Reasoning):
+            events.append(ReasoningDelta(part.text, part.signature, part.data, part.origin, blocks))
+            blocks += 1
+        elif isinstance(part, Refusal):
+            events.append(RefusalDelta(part.text))
+        elif isinstance(part, ToolCall):
+            events.append(ToolStart(calls, part.id, part.name, part.signature, part.origin))
+            events.append(ToolDelta(calls, part.arguments))
+            calls += 1
+    return [*events, Finish(reply.stop, reply.stop_sequence), UsageEvent(reply.usage)]
+
+
 class Translation:
     """A relay between two dialects: one's decoder, the other's encoder."""
 
@@ -180,6 +220,7 @@ class Translation:
         self._encoder = encoder
         self.content = False
         self.progress = 0
+        self.said = 0
         self.stop: StopReason | None = None
         self.usage: Usage | None = None
         self.error: ProviderError | None = None
@@ -211,6 +252,7 @@ class Translation:
                 self.stop = event.stop
             elif isinstance(event, CONTENT):
                 self.content = True
+                self.said += len(event.arguments if isinstance(event, ToolDelta) else getattr(event, "text", ""))
         return events
 
 

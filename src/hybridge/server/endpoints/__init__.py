@@ -1,1 +1,1 @@
-"""One file per endpoint."""
+"""One file per endpoint; `server/routes.py` says which path leads to which."""

@@ -1,0 +1,162 @@
+"""`python -m bench`: what a request and a streamed chunk cost, in CPU time of the gateway, and what a start costs.
+
+Load and upstream run on the other core. Figures are medians of several rounds; the ratio to nginx in the same run,
+where it is installed, is the one that can be compared between machines.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from bench import nginx
+from bench.processes import PYTHON, cores, cpu_seconds, free_port, listening, resident_mb, running
+from bench.upstream import EVENTS
+
+_PROMPT = "Tell me about the sea, its tides and its storms. " * 20
+
+
+class Case(NamedTuple):
+    """One line of the table: `model` chooses the upstream, `per` what one unit is."""
+
+    name: str
+    model: str
+    path: str
+    stream: bool
+    count: int
+    per: int = 1
+
+
+CASES = (
+    Case("unary, pass-through", "burst", "/v1/chat/completions", False, 6000),
+    Case("unary, OpenAI to Anthropic", "translated", "/v1/chat/completions", False, 4000),
+    Case("stream of 52 events in a burst", "burst", "/v1/chat/completions", True, 2000),
+    Case("streamed chunk, paced 2 ms", "paced", "/v1/chat/completions", True, 500, EVENTS),
+    Case("streamed chunk, paced, OpenAI to Anthropic", "translated-paced", "/v1/chat/completions", True, 300, EVENTS),
+)
+
+
+def config(port: int, upstream: int, folder: Path) -> Path:
+    """A configuration with everything on: plan, breaker, own prices, ledger."""
+    price = "{input: 0.15, output: 0.60}"
+    providers = {
+        "burst": ("openai", "burst/v1"),
+        "paced": ("openai", "paced/v1"),
+        "translated": ("anthropic", "anthropic/burst/v1"),
+        "translated-paced": ("anthropic", "anthropic/paced/v1"),
+    }
+    lines = [f"server: {{port: {port}}}", f"storage: sqlite:///{folder / 'bench.db'}", "providers:"]
+    for name, (dialect, path) in providers.items():
+        address = f"http://127.0.0.1:{upstream}/{path}"
+        lines.append(f"  {name}: {{kind: direct, dialect: {dialect}, base_url: '{address}', keys: [bench]}}")
+    lines.append("models:")
+    for name in providers:
+        deployment = f"{name}/gpt-4o-mini"
+        lines.append(f"  {name}: {{deployments: [{deployment}], price: {{{deployment}: {price}}}}}")
+    file = folder / "hybridge.yaml"
+    file.write_text("\n".join(lines) + "\n")
+    return file
+
+
+def body(model: str, stream: bool) -> str:
+    """A chat request of about 1 kB."""
+    message = {"role": "user", "content": _PROMPT}
+    asked: dict[str, object] = {"model": model, "messages": [message], "max_tokens": 100}
+    if stream:
+        asked |= {"stream": True, "stream_options": {"include_usage": True}}
+    return json.dumps(asked, separators=(",", ":"))
+
+
+def load(port: int, path: str, text: str, connections: int, count: int) -> dict[str, float]:
+    """Run the load generator on the other cores."""
+    plan = json.dumps({"port": port, "path": path, "body": text, "connections": connections, "count": count})
+    command = ["taskset", "-c", ",".join(map(str, cores()[1])), PYTHON, "-m", "bench.load", plan]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
+    result: dict[str, float] = json.loads(done.stdout)
+    if result["failures"]:
+        raise RuntimeError(f"{result['failures']} requests failed: {text[:80]}")
+    return result
+
+
+def measured(pid: int, port: int, case: Case, rounds: int, connections: int) -> float:
+    """CPU microseconds per unit, the median of the rounds."""
+    text = body(case.model, case.stream)
+    load(port, case.path, text, connections, max(100, case.count // 10))
+    figures = []
+    for _ in range(rounds):
+        before = cpu_seconds(pid)
+        done = load(port, case.path, text, connections, case.count)
+        figures.append((cpu_seconds(pid) - before) / done["requests"] / case.per * 1e6)
+    return statistics.median(figures)
+
+
+def import_seconds(module: str) -> float:
+    """How long a fresh process takes to import something, without the interpreter's own start."""
+    code = f"import time; t = time.perf_counter(); import {module}; print(time.perf_counter() - t)"
+    figures = [
+        float(subprocess.run([PYTHON, "-c", code], capture_output=True, text=True, check=True).stdout) for _ in range(5)
+    ]
+    return min(figures)
+
+
+def main() -> None:
+    """Measure, and print a table."""
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--connections", type=int, default=32)
+    parser.add_argument("--scale", type=float, default=1.0, help="how many requests, as a share of the full count")
+    arguments = parser.parse_args()
+    ours, others = cores()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        port, upstream = free_port(), free_port()
+        file = config(port, upstream, folder)
+        root = Path(__file__).parent.parent
+        with running([PYTHON, "-m", "bench.upstream", str(upstream)], others, cwd=root) as provider:
+            listening(upstream, provider)
+            reference = nginx.measure(upstream, folder, arguments)
+            began = time.perf_counter()
+            command = [PYTHON, "-m", "hybridge", "serve", "--config", str(file)]
+            with running(command, ours, cwd=folder) as gateway:
+                listening(port, gateway)
+                ready = time.perf_counter() - began
+                idle = resident_mb(gateway.pid)
+                print(f"{'CPU microseconds':46}{'Hybridge':>10}{'nginx':>10}{'ratio':>8}")
+                for case in CASES:
+                    scaled = case._replace(count=max(100, int(case.count * arguments.scale)))
+                    figure = measured(gateway.pid, port, scaled, arguments.rounds, arguments.connections)
+                    print(_row(case, figure, reference), flush=True)
+                text = body("burst", False)
+                for connections in (1, 64):
+                    _latency(port, upstream, connections, text, int(3000 * arguments.scale) or 100)
+                loaded = resident_mb(gateway.pid)
+    print(f"\nimport hybridge      {import_seconds('hybridge') * 1e3:8.0f} ms")
+    print(f"serve ready          {ready * 1e3:8.0f} ms")
+    print(f"resident, idle       {idle:8.1f} MB")
+    print(f"resident, loaded     {loaded:8.1f} MB")
+    print(f"on {os.cpu_count()} cores, Python {'.'.join(map(str, __import__('sys').version_info[:3]))}")
+
+
+def _row(case: Case, figure: float, reference: dict[str, float]) -> str:
+    base = reference.get(case.name)
+    compared = f"{base:10.1f}{figure / base:8.1f}" if base else f"{'-':>10}{'-':>8}"
+    return f"{case.name:46}{figure:10.1f}{compared}"
+
+
+def _latency(port: int, upstream: int, connections: int, text: str, count: int) -> None:
+    through = load(port, "/v1/chat/completions", text, connections, count)
+    straight = load(upstream, "/burst/v1/chat/completions", text, connections, count)
+    median, p99 = (through[key] - straight[key] for key in ("median_us", "p99_us"))
+    rate = through["requests"] / through["seconds"]
+    print(f"added at {connections:2} connections: median {median:7.0f} us, p99 {p99:7.0f} us; {rate:7.0f} requests/s")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""One attempt: a step of the walk is called, and what it did and cost is written into the entry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from hybridge.errors import ProviderError
+from hybridge.ledger.entry import LedgerEntry
+from hybridge.ledger.pricing import cut_short, settle
+from hybridge.providers.upstream import Call, Upstream
+from hybridge.resilience.retry import Step
+from hybridge.types import Attempt, Head, Plan, Request, Sink
+
+#: Characters of content per token, for the bill of a stream that was cut short.
+_CHARACTERS_PER_TOKEN = 4
+
+
+class Attempting:
+    """The attempts of one request. `now_us` is UTC in microseconds."""
+
+    def __init__(
+        self, request: Request, plan: Plan, entry: LedgerEntry, upstream: Upstream, now_us: Callable[[], int]
+    ) -> None:
+        self._request = request
+        self._plan = plan
+        self._entry = entry
+        self._upstream = upstream
+        self._now_us = now_us
+
+    async def make(self, step: Step, sink: Sink) -> None:
+        """Call the step's deployment, into the sink. Raises what `Upstream.call` raises."""
+        deployment = step.deployment
+        call = Call(self._request, deployment, step.key.id, step.key.secret, self._plan.clamp.get(deployment.id))
+        attempt = Attempt(deployment.id, deployment.provider, deployment.kind, step.key.id, started_us=self._now_us())
+
+        async def commit(call: Call) -> None:
+            await self._commit(call, attempt, sink)
+
+        try:
+            await self._upstream.call(call, sink, commit)
+        except ProviderError as error:
+            attempt.error_class, attempt.error = error.error_class, error.message
+            raise
+        except BaseException:
+            attempt.error_class = "client_gone"
+            raise
+        finally:
+            if call.sent:
+                self._close(call, attempt)
+
+    async def _commit(self, call: Call, attempt: Attempt, sink: Sink) -> None:
+        """This attempt is the answer: a whole one is priced first, so that its cost can be told."""
+        attempt.first_content_us = self._now_us()
+        attempt.status = call.status
+        self._entry.attempts.append(attempt)
+        length = None
+        if not self._request.stream:
+            length = len(call.body)
+            attempt.usage = call.usage
+            settle(attempt, call.deployment)
+        await sink.start(
+            Head(
+                content_type=call.content_type,
+                deployment=call.deployment,
+                plan=self._plan,
+                attempts=self._entry.attempts,
+                dropped=call.dropped,
+                headers=call.headers,
+                length=length,
+            )
+        )
+
+    def _close(self, call: Call, attempt: Attempt) -> None:
+        attempt.ended_us = self._now_us()
+        attempt.status = call.status
+        if not attempt.first_content_us:
+            self._entry.attempts.append(attempt)
+        elif not self._request.stream and not attempt.error_class:
+            return
+        attempt.usage = call.usage
+        cut = attempt.error_class == "client_gone" or (attempt.error_class and (call.said or call.usage))
+        prompt = self._entry.input_estimate or 0
+        consumed = cut_short(call.usage, prompt, call.said // _CHARACTERS_PER_TOKEN) if cut else None
+        settle(attempt, call.deployment, consumed)

@@ -1,0 +1,71 @@
+"""The life of a request. It calls the rooms in order and decides nothing.
+
+The router makes a plan; the walk says whom to ask next; the attempt pushes the answer into the sink; once the sink
+has started there is no way back. In the end, whatever the end was, one entry is written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from hybridge.attempt import Attempting
+from hybridge.errors import ClientGone, GatewayError, ProviderError, StreamBroken
+from hybridge.ledger.books import Books
+from hybridge.ledger.entry import LedgerEntry
+from hybridge.providers.upstream import Upstream
+from hybridge.resilience.retry import Walk
+from hybridge.routing.router import Router
+from hybridge.types import Plan, Request, Sink
+
+
+class Exchange:
+    """Answers requests. `walk` starts the way over a plan."""
+
+    def __init__(self, router: Router, walk: Callable[[Plan], Walk], upstream: Upstream, books: Books) -> None:
+        self._router = router
+        self._walk = walk
+        self._upstream = upstream
+        self._books = books
+
+    async def run(self, request: Request, sink: Sink) -> LedgerEntry:
+        """Answer a request into its sink. Raises a `GatewayError`; if the sink has started, as its last word."""
+        entry = self._books.open(request)
+        try:
+            plan = self._router.plan(request)
+            entry.policy, entry.variant, entry.considered = plan.policy, plan.variant, plan.considered
+            await self._follow(plan, request, entry, sink)
+            entry.status = 200
+        except GatewayError as error:
+            entry.status, entry.error_code = error.status, error.code
+            raise
+        except (ClientGone, asyncio.CancelledError):
+            entry.status, entry.error_code = 499, "client_gone"
+            raise
+        except BaseException:
+            entry.status, entry.error_code = 500, "internal_error"
+            raise
+        finally:
+            self._books.close(entry)
+        return entry
+
+    async def _follow(self, plan: Plan, request: Request, entry: LedgerEntry, sink: Sink) -> None:
+        """Ask one deployment after the other until one has answered, or nobody is left."""
+        walk = self._walk(plan)
+        attempting = Attempting(request, plan, entry, self._upstream, self._books.now_us)
+        while step := walk.next():
+            if step.delay:
+                await asyncio.sleep(step.delay)
+            try:
+                await attempting.make(step, sink)
+            except ProviderError as error:
+                walk.failed(step, error)
+                if sink.started:
+                    raise StreamBroken(error) from error
+            except BaseException:
+                walk.released(step)
+                raise
+            else:
+                walk.succeeded(step)
+                return
+        raise walk.verdict(request.dialect)

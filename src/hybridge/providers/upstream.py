@@ -1,0 +1,247 @@
+"""One call to one deployment: encode, send, relay into the sink."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from hybridge.chat import Chat
+from hybridge.dialects import dialect
+from hybridge.dialects.codec import Dialect, Outgoing, Relay, StreamEncoder, Target, Translation, events_of
+from hybridge.errors import Silent
+from hybridge.money import Usage
+from hybridge.providers.auth import AUTH
+from hybridge.providers.transport import Answer, HeaderBlock, HttpTransport, encode_headers
+from hybridge.types import EVERYTHING, Deployment, Needs, Request, Sink
+
+#: More than this of an answer is not read into memory.
+ANSWER_LIMIT = 256 << 20
+ERROR_LIMIT = 1 << 20
+
+#: Members that only OpenRouter understands; a row's `own_fields` says where they may stay.
+#: Source: https://openrouter.ai/docs/api/reference/parameters
+GATEWAY_FIELDS = frozenset(("models", "provider", "route", "transforms", "plugins"))
+
+#: Headers of a request that travel on within a dialect, and of an answer that travel back.
+_DIALECT_HEADERS = ("anthropic-beta", "anthropic-version", "openai-beta")
+_ANSWER_HEADERS = ("x-request-id", "request-id", "x-generation-id", "apim-request-id", "mistral-correlation-id")
+
+_MOST_BLOCKS = 1024
+
+FetchImage = Callable[[str], Awaitable[tuple[str, str]]]
+
+
+class Call(Struct):
+    """One try: what is asked of whom with which key, and what was heard so far.
+
+    `sent` turns true when the provider is about to be called; `body` is a whole answer in the client's dialect,
+    empty for a stream; `said` counts the characters of content that a stream has brought.
+    """
+
+    request: Request
+    deployment: Deployment
+    key_id: str
+    secret: str
+    max_tokens: int | None = None
+    status: int = 0
+    usage: Usage | None = None
+    dropped: tuple[str, ...] = ()
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    content_type: bytes = b""
+    body: bytes = b""
+    sent: bool = False
+    said: int = 0
+
+
+#: Told once, when a call has become the answer: a stream's first content is there, or a whole answer.
+Commit = Callable[[Call], Awaitable[None]]
+
+
+class Upstream:
+    """Calls deployments. One for the life of a configuration: it holds what is the same for every call."""
+
+    def __init__(
+        self, transport: HttpTransport, fetch: FetchImage, *, now_s: Callable[[], float], loop_time: Callable[[], float]
+    ) -> None:
+        self._transport = transport
+        self._fetch = fetch
+        self._now_s = now_s
+        self._loop_time = loop_time
+        self._blocks: dict[tuple[str, str, tuple[bytes | None, ...]], HeaderBlock] = {}
+        self._urls: dict[tuple[str, bool], str] = {}
+
+    async def call(self, call: Call, sink: Sink, commit: Commit) -> None:
+        """Make the call; `commit` starts the sink. Raises a `ProviderError`, or `ClientGone` from the sink."""
+        request, deployment = call.request, call.deployment
+        theirs = dialect(deployment.surface.dialect)
+        outgoing = await self._encode(call, theirs)
+        call.dropped = outgoing.dropped
+        now = self._loop_time()
+        timeouts = deployment.timeouts
+        total = now + timeouts.total
+        call.sent = True
+        answer = await self._transport.send(
+            "POST",
+            self._url(deployment, theirs, request.stream),
+            self._headers(call),
+            outgoing.body,
+            connect=timeouts.connect,
+            deadline=now + _patience(request, deployment) if request.stream else total,
+            total=total,
+        )
+        try:
+            await self._hear(call, theirs, answer, sink, commit)
+        finally:
+            answer.close()
+
+    async def _encode(self, call: Call, theirs: Dialect) -> Outgoing:
+        request, deployment = call.request, call.deployment
+        surface = deployment.surface
+        target = Target(
+            model=deployment.model,
+            name=deployment.name,
+            stream=request.stream,
+            limits=deployment.limits,
+            quirks=surface.quirks,
+            max_tokens=call.max_tokens,
+            drop_unsupported=request.options.drop_unsupported,
+            strip=request.private | GATEWAY_FIELDS.difference(surface.quirks.own_fields),
+        )
+        if surface.dialect == request.dialect:
+            return theirs.provider.adapt(request.facts, target)
+        chat = decoded(request)
+        urls = theirs.provider.images_to_fetch(chat)
+        if urls:
+            fetched = await asyncio.gather(*map(self._fetch, urls))
+            target = replace(target, images=dict(zip(urls, fetched, strict=True)))
+        return theirs.provider.encode_request(chat, target)
+
+    async def _hear(self, call: Call, theirs: Dialect, answer: Answer, sink: Sink, commit: Commit) -> None:
+        headers = answer.headers
+        call.status = answer.status
+        call.headers = tuple((name.encode(), headers[name].encode()) for name in _ANSWER_HEADERS if name in headers)
+        if answer.status != 200:
+            body = await answer.read(ERROR_LIMIT)
+            raise theirs.provider.classify(answer.status, headers, body)
+        if not call.request.stream or headers.get("content-type", "").startswith("application/json"):
+            await self._whole(call, theirs, answer)
+            await commit(call)
+            await sink.end(call.body)
+        else:
+            call.content_type = dialect(call.request.dialect).client.stream_content_type
+            await self._relay(call, self._relay_for(call, theirs), answer, sink, commit)
+
+    async def _whole(self, call: Call, theirs: Dialect, answer: Answer) -> None:
+        body = await answer.read(ANSWER_LIMIT)
+        request, quirks = call.request, call.deployment.surface.quirks
+        ours = dialect(request.dialect)
+        if theirs is ours and not request.stream:
+            call.usage = theirs.provider.peek_reply(body, quirks).usage
+            call.content_type = answer.headers.get("content-type", "application/json").encode()
+            call.body = body
+            return
+        reply = theirs.provider.decode_reply(body, quirks)
+        call.usage = reply.usage
+        if request.stream:
+            encoder = self._encoder(request, ours)
+            call.content_type = ours.client.stream_content_type
+            call.body = encoder.encode(events_of(reply)) + encoder.finish()
+        else:
+            call.content_type = ours.client.content_type
+            call.body = ours.client.encode_reply(reply, request_id=request.id, created=int(self._now_s()))
+
+    def _relay_for(self, call: Call, theirs: Dialect) -> Relay:
+        request, quirks = call.request, call.deployment.surface.quirks
+        ours = dialect(request.dialect)
+        if theirs is ours:
+            return theirs.provider.listener(withhold_usage=not request.facts.include_usage, quirks=quirks)
+        return Translation(theirs.provider.stream_decoder(quirks), self._encoder(request, ours))
+
+    def _encoder(self, request: Request, ours: Dialect) -> StreamEncoder:
+        return ours.client.stream_encoder(
+            model=request.model,
+            include_usage=request.facts.include_usage,
+            request_id=request.id,
+            created=int(self._now_s()),
+        )
+
+    async def _relay(self, call: Call, relay: Relay, answer: Answer, sink: Sink, commit: Commit) -> None:
+        try:
+            held = await self._pass_on(call, relay, answer, sink, commit)
+            last = relay.end()
+            if relay.error is not None:
+                raise relay.error
+        except Silent as silent:
+            silent.phase = "idle" if relay.content else "first_token"
+            raise
+        finally:
+            call.usage, call.said = relay.usage, relay.said
+        if not sink.started:
+            await commit(call)
+            last = held + last
+        await sink.end(last)
+
+    async def _pass_on(self, call: Call, relay: Relay, answer: Answer, sink: Sink, commit: Commit) -> bytes:
+        """Pass pieces on until the provider closes. Returns what is still held back because there was no content."""
+        held: list[bytes] = []
+        progress = 0
+        while chunk := await answer.chunk():
+            piece = relay.feed(chunk)
+            if not relay.content:
+                held.append(piece)
+            else:
+                if not sink.started:
+                    await commit(call)
+                    piece = b"".join((*held, piece))
+                if piece:
+                    await sink.write(piece)
+                if relay.progress != progress:
+                    progress = relay.progress
+                    answer.deadline = self._loop_time() + call.deployment.timeouts.idle
+            if relay.error is not None:
+                raise relay.error
+        return b"" if sink.started else b"".join(held)
+
+    def _url(self, deployment: Deployment, theirs: Dialect, stream: bool) -> str:
+        url = self._urls.get((deployment.id, stream))
+        if url is None:
+            url = deployment.surface.base_url.rstrip("/") + theirs.provider.path(deployment.model, stream=stream)
+            if len(self._urls) < _MOST_BLOCKS:
+                self._urls[deployment.id, stream] = url
+        return url
+
+    def _headers(self, call: Call) -> HeaderBlock:
+        surface, request = call.deployment.surface, call.request
+        names = surface.forward
+        if surface.dialect == request.dialect:
+            names = (*names, *_DIALECT_HEADERS)
+        travelling = tuple(request.headers.get(name.encode()) for name in names)
+        block = self._blocks.get((call.deployment.id, call.key_id, travelling))
+        if block is None:
+            headers = dict(surface.headers)
+            headers |= {n: v.decode("latin-1") for n, v in zip(names, travelling, strict=True) if v is not None}
+            block = encode_headers(
+                [("content-type", "application/json"), *headers.items(), *AUTH[surface.auth](call.secret)]
+            )
+            if len(self._blocks) >= _MOST_BLOCKS:
+                self._blocks.clear()
+            self._blocks[call.deployment.id, call.key_id, travelling] = block
+        return block
+
+
+def decoded(request: Request) -> Chat:
+    """The request in neutral types; decoded on first need, then kept. Raises `InvalidRequest`."""
+    if request.chat is None:
+        request.chat = dialect(request.dialect).client.decode_request(request.facts.fields)
+    return request.chat
+
+
+def _patience(request: Request, deployment: Deployment) -> float:
+    """Seconds to wait for the first content of a stream: models that think are given longer."""
+    known_to_think = deployment.offers is not EVERYTHING and Needs.REASONING in deployment.offers
+    if Needs.REASONING in request.facts.needs or known_to_think:
+        return deployment.timeouts.first_token_reasoning
+    return deployment.timeouts.first_token

@@ -1,0 +1,21 @@
+"""`/v1/messages/count_tokens` and `…:countTokens`: counted here, no provider is asked."""
+
+from __future__ import annotations
+
+from hybridge.dialects.codec import Dialect
+from hybridge.routing.tokens import count_chat
+from hybridge.server.call import Call
+from hybridge.server.front import Front
+from hybridge.server.intake import take_in
+from hybridge.types import Operation
+
+
+async def count_tokens(front: Front, call: Call, dialect: Dialect) -> None:
+    """How many tokens a request would take in, as our own tokenizer counts them."""
+    key = front.keys.admit(call.secret())
+    call.request_id = front.ids.make(key.id)
+    request = await take_in(front, call, dialect, key, Operation.COUNT_TOKENS)
+    front.router.known(request)
+    chat = dialect.client.decode_request(request.facts.fields)
+    body = dialect.client.encode_count(count_chat(chat, front.counter))
+    await call.reply(200, body)
