@@ -10,7 +10,7 @@ from hybridge.dialects import dialect
 from hybridge.dialects.codec import Dialect
 from hybridge.errors import EndpointNotFound, MethodNotAllowed
 from hybridge.server.call import Call
-from hybridge.server.endpoints import chat, count, explain, health, models, requests
+from hybridge.server.endpoints import chat, count, explain, gemini, health, models, requests
 from hybridge.server.front import Front
 
 Endpoint = Callable[[Front, Call, Dialect], Awaitable[None]]
@@ -44,7 +44,7 @@ PATHS: dict[str, tuple[Route, ...]] = {
 #: What Gemini's paths end in, after the last `:`.
 VERBS: dict[str, Route] = {
     "generateContent": Route("POST", chat.chat, GEMINI),
-    "streamGenerateContent": Route("POST", chat.chat, GEMINI),
+    "streamGenerateContent": Route("POST", gemini.stream, GEMINI),
     "countTokens": Route("POST", count.count_tokens, GEMINI),
 }
 

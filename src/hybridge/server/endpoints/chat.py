@@ -1,6 +1,8 @@
-"""`/v1/chat/completions`, `/v1/messages`, `…:generateContent`, `…:streamGenerateContent`: a chat in any dialect."""
+"""`/v1/chat/completions`, `/v1/messages`, `…:generateContent`: a chat in any dialect, whole or as a stream."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from hybridge.dialects.codec import Dialect
 from hybridge.errors import GatewayError
@@ -8,14 +10,20 @@ from hybridge.server.call import Call
 from hybridge.server.front import Front
 from hybridge.server.intake import take_in
 from hybridge.server.sink import HttpSink
+from hybridge.types import Sink
 
 
 async def chat(front: Front, call: Call, dialect: Dialect) -> None:
-    """Answer a chat, whole or as a stream; an error after the first content is the stream's last event."""
+    """Answer a chat."""
+    await chat_into(lambda sink: sink, front, call, dialect)
+
+
+async def chat_into(wrap: Callable[[Sink], Sink], front: Front, call: Call, dialect: Dialect) -> None:
+    """Answer a chat through a sink of another framing; an error after the first content is the stream's last event."""
     key = front.keys.admit(call.secret())
     call.request_id = front.ids.make(key.id)
     request = await take_in(front, call, dialect, key)
-    sink = HttpSink(call, request, front.rates, reveal=front.reveal)
+    sink = wrap(HttpSink(call, request, front.rates, reveal=front.reveal))
     call.watch()
     try:
         await front.exchange.run(request, sink)

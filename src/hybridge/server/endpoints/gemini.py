@@ -1,0 +1,42 @@
+"""`…:streamGenerateContent`: server-sent events with `alt=sse`, without it one JSON array that grows."""
+
+from __future__ import annotations
+
+from hybridge.dialects.codec import Dialect
+from hybridge.dialects.gemini import ArrayWriter
+from hybridge.server.call import Call
+from hybridge.server.endpoints.chat import chat, chat_into
+from hybridge.server.front import Front
+from hybridge.types import Head, Sink
+
+
+class ArraySink:
+    """Passes a stream of events on as the elements of an array."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+        self._writer = ArrayWriter()
+        self.started = False
+
+    async def start(self, head: Head) -> None:
+        """Send the head."""
+        self.started = True
+        head.content_type = self._writer.content_type
+        await self._sink.start(head)
+
+    async def write(self, chunk: bytes) -> None:
+        """Send the elements that this piece completes."""
+        if piece := self._writer.feed(chunk):
+            await self._sink.write(piece)
+
+    async def end(self, last: bytes = b"") -> None:
+        """Close the array."""
+        await self._sink.end(self._writer.feed(last) + self._writer.end())
+
+
+async def stream(front: Front, call: Call, dialect: Dialect) -> None:
+    """Answer a chat as a stream, in the framing that was asked for."""
+    if call.query_value("alt") == "sse":
+        await chat(front, call, dialect)
+    else:
+        await chat_into(ArraySink, front, call, dialect)
