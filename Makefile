@@ -1,7 +1,7 @@
 # Needs Python >= 3.11, pip and a package index; nothing else. One verb for each deed, the same here and in .ci/run.
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check bench lock clean
+.PHONY: help install run test check bench catalog lock clean
 .DELETE_ON_ERROR:
 
 CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11 python
@@ -19,6 +19,7 @@ help:
 	@echo "make test      install what the tests need, then run them all        (ARGS=... for pytest)"
 	@echo "make check     format, lint, types, import contracts, architecture"
 	@echo "make bench     what a request and a streamed chunk cost               (ARGS=... for bench)"
+	@echo "make catalog   make the catalogue's snapshot and the provider table anew from the installed sources"
 	@echo "make lock      make requirements/*.txt anew from pyproject.toml       (ARGS=--upgrade for newer versions)"
 	@echo "make clean     remove what the other verbs left behind, but not .venv"
 
@@ -42,6 +43,10 @@ check: .venv/.tested
 
 bench: install
 	$(BIN)/python -m bench $(ARGS)
+
+catalog: install
+	$(BIN)/python -m hybridge.providers.refresh
+	$(BIN)/python -m hybridge.providers.table > docs/reference/providers.md
 
 # The stamps make a second call instantaneous; a changed lock or pyproject.toml makes them stale.
 .venv/.installed: pyproject.toml requirements/build.txt requirements/run.txt

@@ -1,0 +1,274 @@
+"""An answer on its way: framing, waiting, back-pressure."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Iterable
+from typing import Any
+
+from httptools import HttpParserError, HttpParserUpgrade
+
+from hybridge.errors import ConnectionLost, MalformedAnswer, ProviderError, Silent, TooLarge
+from hybridge.providers.transport.connection import Connection
+from hybridge.providers.transport.decode import Decoder
+from hybridge.providers.transport.framing import LONGEST_HEAD, Framing
+
+#: Bytes that may lie unread before the socket is left alone until the reader comes.
+HIGH_WATER = 256 * 1024
+#: Bytes of a request's body that are written at once.
+WRITE_PIECE = 128 * 1024
+
+
+class Answer(Framing):
+    """One answer; `hybridge.types.Answer` says what its public members mean. The `on_…` are for the parser alone.
+
+    `headers` are lower case, repeated ones joined by a comma, cookies left out. Once whole, the connection goes back
+    to its pool by itself. While nobody reads, at most `HIGH_WATER` and one read of the loop lie in memory.
+    """
+
+    __slots__ = (
+        "_barren",
+        "_connection",
+        "_deadline",
+        "_error",
+        "_paused",
+        "_sending",
+        "_total",
+        "_waiter",
+        "_wanted",
+    )
+
+    def __init__(self, connection: Connection, head_only: bool, deadline: float, total: float) -> None:
+        super().__init__(connection.home.origin, head_only)
+        self._connection: Connection | None = connection
+        self._deadline = deadline if deadline < total else total
+        self._total = total
+        self._waiter: asyncio.Future[None] | None = None
+        self._error: ProviderError | None = None
+        self._barren = self._wanted = 0
+        self._paused = self._sending = False
+        connection.reader = self
+
+    def __repr__(self) -> str:
+        state = "whole" if self._whole else "failed" if self._error else "under way"
+        return f"<Answer {self.status or '-'} from {self._origin}, {state}>"
+
+    @property
+    def deadline(self) -> float:
+        """Loop time at which a pending or later read fails; assign to move it, never beyond the call's total."""
+        return self._deadline
+
+    @deadline.setter
+    def deadline(self, deadline: float) -> None:
+        self._deadline = deadline if deadline < self._total else self._total
+        if self._waiter is not None and self._connection is not None:
+            self._connection.watch(self._deadline)
+
+    def chunk(self) -> Coroutine[Any, Any, bytes]:
+        """The next piece of the body, all that has arrived; empty at the end.
+
+        Raises `Silent`, `ConnectionLost` or `MalformedAnswer` once everything that came before was read.
+        """
+        return self._next() if self._decoder is None else self._next_decoded(self._decoder)
+
+    async def read(self, limit: int) -> bytes:
+        """The whole body. Raises `TooLarge` beyond `limit` bytes, and what `chunk` raises."""
+        if self._decoder is not None:
+            return await self._read_decoded(limit)
+        pieces = self._pieces
+        while not self._whole and self._length <= limit:
+            if self._error is not None:
+                raise self._error
+            if self._received > limit:
+                # Until here framing was counted in.
+                self._received = sum(map(len, pieces))
+                if self._received > limit:
+                    break
+            self._wanted = limit + 1
+            self._resume()
+            await self._wait()
+        body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        pieces.clear()
+        if not self._whole or len(body) > limit:
+            self.close()
+            raise TooLarge(f"{self._origin}: the answer is larger than {limit} bytes", status=self.status)
+        return body
+
+    def close(self) -> None:
+        """Let go: an answer that is not whole takes its connection along. May be called twice."""
+        self._pieces.clear()
+        if self._connection is not None:
+            self._fail(ConnectionLost(f"{self._origin}: the answer was closed before its end", status=self.status))
+
+    # The request's side.
+
+    async def begin(self, wire: bytes, body: Iterable[bytes | memoryview]) -> None:
+        """Write the head (and what of the body is in `wire`), the rest of the body, and wait for the answer's head."""
+        if self._connection is not None:
+            self._connection.transport.write(wire)
+        if body:
+            await self._upload(body)
+        while not self.status:
+            if self._error is not None:
+                raise self._error
+            await self._wait()
+
+    @property
+    def untouched(self) -> bool:
+        """Not one byte of it has come."""
+        return not self._received
+
+    async def _upload(self, body: Iterable[bytes | memoryview]) -> None:
+        self._sending = True
+        for part in body:
+            view = memoryview(part).cast("B")
+            for start in range(0, len(view), WRITE_PIECE):
+                while self._connection is not None and self._connection.full and not self.status:
+                    await self._wait()
+                if self._connection is None or self.status:
+                    # The server answered before it had heard all: the connection ends with this answer.
+                    return
+                self._connection.transport.write(view[start : start + WRITE_PIECE])
+        self._sending = False
+
+    # The reader's side.
+
+    async def _next(self) -> bytes:
+        pieces = self._pieces
+        while not pieces:
+            if self._whole:
+                return b""
+            if self._error is not None:
+                raise self._error
+            self._received = 0
+            self._wanted = 1
+            await self._wait()
+        body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        pieces.clear()
+        self._received = 0
+        self._resume()
+        return body
+
+    async def _next_decoded(self, decoder: Decoder) -> bytes:
+        try:
+            while not (decoded := decoder.take()):
+                piece = await self._next()
+                if not piece:
+                    decoder.finish()
+                    break
+                decoder.feed(piece)
+        except MalformedAnswer:
+            self.close()
+            raise
+        return decoded
+
+    async def _read_decoded(self, limit: int) -> bytes:
+        pieces: list[bytes] = []
+        room = limit
+        while piece := await self.chunk():
+            room -= len(piece)
+            if room < 0:
+                self.close()
+                raise TooLarge(f"{self._origin}: the answer is larger than {limit} bytes", status=self.status)
+            pieces.append(piece)
+        return b"".join(pieces)
+
+    async def _wait(self) -> None:
+        connection = self._connection
+        if connection is None:
+            return
+        connection.watch(self._deadline)
+        self._waiter = waiter = connection.loop.create_future()
+        try:
+            await waiter
+        except BaseException:
+            self.close()
+            raise
+        finally:
+            self._waiter = None
+
+    def _resume(self) -> None:
+        if self._paused and self._connection is not None:
+            self._paused = False
+            self._connection.transport.resume_reading()
+
+    # The connection's side.
+
+    @property
+    def pending(self) -> bool:
+        """Whether somebody waits for more."""
+        return self._waiter is not None
+
+    def wake(self) -> None:
+        """Let whoever waits look again."""
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def feed(self, data: bytes) -> None:
+        """Bytes came; whoever waits is woken once."""
+        self._received += len(data)
+        known = len(self._pieces)
+        try:
+            self._parser.feed_data(data)  # type: ignore[union-attr]
+        except (HttpParserError, HttpParserUpgrade) as exc:
+            self._keep = False
+            if not self._whole:
+                self._fail(self._malformed(exc))
+        if self._whole:
+            self._settle()
+        elif len(self._pieces) == known:
+            self._count_barren(len(data))
+        elif self._received > HIGH_WATER:
+            self._pause()
+        if self._whole or (self.status and self._received >= self._wanted):
+            self.wake()
+
+    def lost(self, exc: BaseException | None) -> None:
+        """The connection ended, which is how some answers end."""
+        if exc is None and self.status and not self._framed:
+            self._whole = True
+            self._settle()
+            self.wake()
+            return
+        where = "in the middle of the answer" if self._received or self.status else "before the answer"
+        error = ConnectionLost(f"{self._origin}: the connection was lost {where}", status=self.status)
+        error.__cause__ = exc
+        self._fail(error)
+
+    def expire(self) -> None:
+        """The deadline passed."""
+        phase = "total" if self._deadline >= self._total else "idle" if self.status else "head"
+        self._fail(Silent(f"{self._origin}: silence, the {phase} time-out passed", phase=phase, status=self.status))
+
+    def _fail(self, error: ProviderError) -> None:
+        if self._connection is not None:
+            self._error = error
+            self._keep = False
+            self._settle()
+            self.wake()
+
+    def _settle(self) -> None:
+        """Part with the connection; the parser goes too, because it and this object hold each other."""
+        connection = self._connection
+        if connection is None:
+            return
+        self._connection = self._parser = connection.reader = None
+        if self._head_only:
+            self._pieces.clear()
+        if self._keep and not self._sending and not connection.closed:
+            if self._paused:
+                connection.transport.resume_reading()
+            connection.home.release(connection, self.headers)
+        else:
+            connection.abort()
+
+    def _pause(self) -> None:
+        """Nobody reads fast enough; a `read` that gathers up to its limit may go on."""
+        if not self._paused and self._received >= self._wanted and self._connection is not None:
+            self._paused = True
+            self._connection.transport.pause_reading()
+
+    def _count_barren(self, count: int) -> None:
+        self._barren += count
+        if self._barren > LONGEST_HEAD:
+            self._fail(self._malformed(None, "no end of what is not body"))

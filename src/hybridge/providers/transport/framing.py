@@ -1,0 +1,136 @@
+"""An answer as the parser sees it: its head, what of it is body, where it ends."""
+
+from __future__ import annotations
+
+from httptools import HttpResponseParser
+
+from hybridge.errors import MalformedAnswer, ProviderError
+from hybridge.providers.transport.decode import Decoder
+
+#: Bytes that may come without any of them being body: heads, interim ones included, trailers, chunk extensions.
+LONGEST_HEAD = 64 * 1024
+
+_BODILESS = frozenset((204, 304))
+_MOST_NAMES = 1024
+_names: dict[bytes, str] = {}
+
+
+class Framing:
+    """The callbacks of httptools, and what they find out.
+
+    llhttp refuses most that could be read in two ways (two lengths, length and chunks, folded lines, bare CR or LF,
+    odd chunk sizes); what it lets pass is refused here. Raises `MalformedAnswer` into the parser.
+    """
+
+    __slots__ = (
+        "_decoder",
+        "_framed",
+        "_head_only",
+        "_keep",
+        "_length",
+        "_origin",
+        "_parser",
+        "_pieces",
+        "_received",
+        "_whole",
+        "headers",
+        "on_body",
+        "status",
+    )
+
+    def __init__(self, origin: object, head_only: bool) -> None:
+        self.status = 0
+        self.headers: dict[str, str] = {}
+        self._origin = origin
+        self._head_only = head_only
+        self._pieces: list[bytes] = []
+        # Called for every piece of every stream: the list's own method saves a Python frame each time.
+        self.on_body = self._pieces.append
+        self._decoder: Decoder | None = None
+        self._length = -1
+        self._received = 0
+        self._framed = self._keep = self._whole = False
+        self._parser: HttpResponseParser | None = HttpResponseParser(self)
+
+    def on_message_begin(self) -> None:
+        """httptools: a status line begins."""
+        if self._whole:
+            raise MalformedAnswer(f"{self._origin}: two answers to one request")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """httptools: a header, or a trailer, which nobody asked for."""
+        if self.status:
+            return
+        key = _names.get(name) or _learn(name)
+        headers = self.headers
+        if key in headers:
+            headers[key] += ", " + value.decode("latin-1")
+        elif key != "set-cookie":
+            headers[key] = value.decode("latin-1")
+
+    def on_headers_complete(self) -> None:
+        """httptools: the head is whole. Raises `MalformedAnswer` for framing that could be read in two ways."""
+        status = self._parser.get_status_code()  # type: ignore[union-attr]
+        if status < 200:
+            self._interim(status)
+            return
+        if self._received > LONGEST_HEAD:
+            self._measure()
+        if self._head_only:
+            self._whole = True
+        elif status in _BODILESS:
+            self._framed = True
+        else:
+            self._frame()
+        self.status = status
+
+    def on_message_complete(self) -> None:
+        """httptools: the answer is whole, or an interim one (100, 103) is."""
+        if self.status:
+            self._whole = True
+            self._keep = self._parser.should_keep_alive()  # type: ignore[union-attr]
+
+    def _measure(self) -> None:
+        """So much came in one read that the head alone may be too long."""
+        if sum(len(name) + len(value) for name, value in self.headers.items()) > LONGEST_HEAD:
+            raise MalformedAnswer(f"{self._origin}: the head of the answer is longer than {LONGEST_HEAD} bytes")
+
+    def _interim(self, status: int) -> None:
+        if status < 100 or status == 101:
+            raise MalformedAnswer(f"{self._origin}: status {status} was not asked for")
+        self.headers.clear()
+
+    def _frame(self) -> None:
+        headers = self.headers
+        if "content-length" in headers:
+            self._framed = True
+            self._length = int(headers["content-length"])
+        elif "transfer-encoding" in headers:
+            self._framed = True
+            coding = headers["transfer-encoding"]
+            # Others end with the connection, or mean nothing in HTTP/1.0 (RFC 9112, section 6.1).
+            if coding.lower() != "chunked" or self._parser.get_http_version() != "1.1":  # type: ignore[union-attr]
+                raise MalformedAnswer(f"{self._origin}: transfer coding {coding[:40]!r} was not asked for")
+        if "content-encoding" in headers:
+            self._encoded(headers.pop("content-encoding").strip().lower())
+
+    def _encoded(self, encoding: str) -> None:
+        if encoding not in ("", "identity"):
+            self._decoder = Decoder(encoding)
+            # It counts the encoded bytes, which nobody gets to see.
+            self.headers.pop("content-length", None)
+
+    def _malformed(self, exc: Exception | None, said: str = "") -> ProviderError:
+        if exc is not None and isinstance(exc.__context__, ProviderError):
+            return exc.__context__
+        error = MalformedAnswer(f"{self._origin}: not an HTTP answer: {said or exc}", status=self.status)
+        error.__cause__ = exc
+        return error
+
+
+def _learn(name: bytes) -> str:
+    """The name as text, lower case; remembered, because servers send the same few for ever."""
+    text = name.decode("latin-1").lower()
+    if len(_names) < _MOST_NAMES:
+        _names[name] = text
+    return text
