@@ -1,0 +1,274 @@
+"""The walk over a plan: which deployment is asked next, with which key, after how long, and when it is over.
+
+Another deployment is preferred to a second call to the same one, whatever the failure was: it answers at once,
+while a retry waits, and most failures of a deployment last longer than a wait. So the plan is gone through once,
+then those whose failure may have passed are asked again. A key's failure is no failure of the deployment: another
+key is tried there first, and that call does not count as an attempt of `retries.attempts`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Literal
+
+from msgspec import Struct
+
+from hybridge.errors import Blame, ContentFiltered, ContextOverflow, GatewayError, ProviderError
+from hybridge.resilience.breaker import Breakers, CircuitBreaker
+from hybridge.resilience.keys import Key, KeyPool
+from hybridge.resilience.verdict import Failure, all_failed, nobody_asked, refusal
+from hybridge.types import Deployment
+
+#: Seconds: the first wait is drawn from 0 to `BACKOFF`, doubling; no wait is longer than `LONGEST_WAIT`.
+BACKOFF = 0.25
+LONGEST_WAIT = 4.0
+
+
+class Retries(Struct, frozen=True, forbid_unknown_fields=True):
+    """`attempts`: calls to one deployment, the first included. `per_request`: calls in all. `deadline`: seconds
+    after which no new attempt begins."""
+
+    attempts: int = 2
+    per_request: int = 6
+    deadline: float = 60.0
+
+
+DEFAULT_RETRIES = Retries()
+
+
+class Step(Struct, frozen=True, eq=False):
+    """The next call: to whom, with which key, after how many seconds. It owes its walk one result.
+
+    `number` counts the steps of the walk from 1; `ticket` is the breaker's.
+    """
+
+    deployment: Deployment
+    key: Key
+    delay: float
+    number: int
+    ticket: int
+
+
+class _Leg(Struct, eq=False):
+    """What the walk knows of one deployment."""
+
+    deployment: Deployment
+    pool: KeyPool
+    breaker: CircuitBreaker
+    #: Calls that count as attempts: a change of key is none.
+    attempts: int = 0
+    #: When it may be asked again.
+    ready: float = 0.0
+    #: The keys that were used, and whether the last call failed because of its key.
+    keys: set[str] = set()
+    key_failed: bool = False
+    open: bool = False
+    out: bool = False
+
+
+class Walk:
+    """One request's way over its plan.
+
+        walk = Walk(plan.deployments, breakers, pools)
+        while step := walk.next():
+            ...wait `step.delay`, call, then one of:
+            walk.succeeded(step) | walk.failed(step, error) | walk.released(step) | walk.unable(step)
+        raise walk.verdict()
+
+    Only the first result of a step counts, so a `released` in a `finally` is safe. Several steps may be open at
+    once: `next` never gives a deployment that has one. More steps may be asked for after a failure in mid-answer.
+    Clock and chance are those of `breakers`; `pools` are by provider; `content_filter` is what the refusal of a
+    filter means, as in `routing.content_filter`.
+    """
+
+    def __init__(
+        self,
+        deployments: Sequence[Deployment],
+        breakers: Breakers,
+        pools: Mapping[str, KeyPool],
+        retries: Retries = DEFAULT_RETRIES,
+        content_filter: Literal["pass", "fallback"] = "pass",
+    ) -> None:
+        #: What failed so far, in the order of the results.
+        self.failures: list[Failure] = []
+        #: Why a deployment was passed over, by its id: `breaker` or `keys`.
+        self.skipped: dict[str, str] = {}
+        #: Steps given so far.
+        self.steps = 0
+        self._legs = [_Leg(each, pools[each.provider], breakers[each.id]) for each in deployments]
+        self._open: dict[int, _Leg] = {}
+        self._clock = breakers.clock
+        self._chance = breakers.chance
+        self._retries = retries
+        self._content_filter = content_filter
+        self._deadline = breakers.clock() + retries.deadline
+        #: The failure that ended the walk: the request itself is at fault.
+        self._final: Failure | None = None
+        #: The largest context that was too small; `None` before one was.
+        self._too_small: int | None = None
+
+    def next(self) -> Step | None:
+        """The next call, or `None` if there is none to make (for now, where steps are open)."""
+        if self._final or self.steps >= self._retries.per_request or self._clock() >= self._deadline:
+            return None
+        return self._other_key() or self._fallback() or self._retry() or self._last_resort()
+
+    def _other_key(self) -> Step | None:
+        for leg in self._left():
+            if leg.key_failed and self._admitted(leg, exclude=leg.keys):
+                leg.attempts -= 1
+                return self._step(leg, exclude=leg.keys)
+        return None
+
+    def _fallback(self) -> Step | None:
+        for leg in self._left():
+            if not leg.attempts and self._admitted(leg):
+                return self._step(leg)
+        return None
+
+    def _retry(self) -> Step | None:
+        """A further call: to the one that is ready first, or before it in the plan and ready in the same second."""
+        now = self._clock()
+        tried = [leg for leg in self._left() if 0 < leg.attempts < self._retries.attempts]
+        waits = [(max(leg.ready - now, _keys_wait(leg)), leg) for leg in tried]
+        short = [pair for pair in waits if pair[0] <= LONGEST_WAIT and now + pair[0] < self._deadline]
+        for wait, leg in sorted(short, key=lambda pair: int(pair[0])):
+            if self._admitted(leg, within=wait):
+                return self._step(leg, wait)
+        return None
+
+    def _last_resort(self) -> Step | None:
+        """A call although every breaker is open, so that the end of an outage of all is noticed within a second.
+
+        A plan of one deployment has no such step: there, an open breaker is what `breaker.reset_after` promises.
+        """
+        if self.steps or len(self._legs) < 2:
+            return None
+        for leg in self._left():
+            if not _keys_wait(leg) and leg.breaker.admit_last_resort():
+                return self._step(leg)
+        return None
+
+    def _left(self) -> Iterator[_Leg]:
+        """The deployments that may still be asked, in the plan's order."""
+        for leg in self._legs:
+            if not (leg.out or leg.open) and (self._too_small is None or self._larger(leg.deployment)):
+                yield leg
+
+    def _larger(self, deployment: Deployment) -> bool:
+        return (deployment.limits.context or 0) > (self._too_small or 0)
+
+    def _admitted(self, leg: _Leg, within: float = 0.0, exclude: Collection[str] = ()) -> bool:
+        """Whether there is a key and the breaker admits the call, in this order: a breaker's word is binding."""
+        wait = leg.pool.soonest(leg.deployment.model, exclude)
+        if wait is None or wait > within:
+            self.skipped[leg.deployment.id] = "keys"
+            return False
+        if not leg.breaker.admit():
+            self.skipped[leg.deployment.id] = "breaker"
+            return False
+        return True
+
+    def _step(self, leg: _Leg, delay: float = 0.0, exclude: Collection[str] = ()) -> Step:
+        key = leg.pool.take(leg.deployment.model, exclude, delay)
+        assert key is not None, "the pool had a key when the breaker was asked"
+        self.skipped.pop(leg.deployment.id, None)
+        self.steps += 1
+        leg.attempts += 1
+        leg.keys.add(key.id)
+        leg.key_failed = False
+        leg.open = True
+        self._open[self.steps] = leg
+        return Step(leg.deployment, key, delay, self.steps, leg.breaker.ticket)
+
+    def _closed(self, step: Step) -> _Leg | None:
+        leg = self._open.pop(step.number, None)
+        if leg is not None:
+            leg.open = False
+        return leg
+
+    def succeeded(self, step: Step) -> None:
+        """The answer came, whole."""
+        if leg := self._closed(step):
+            leg.breaker.success(step.ticket)
+            leg.pool.worked(step.key.id, leg.deployment.model)
+
+    def released(self, step: Step) -> None:
+        """The call was given up and says nothing about the deployment: the client left, or a hedge was lost."""
+        if leg := self._closed(step):
+            leg.breaker.release(step.ticket)
+
+    def unable(self, step: Step) -> None:
+        """No call was made, because the request cannot be carried there: the deployment is asked no more."""
+        if leg := self._closed(step):
+            leg.breaker.release(step.ticket)
+            leg.out = True
+
+    def failed(self, step: Step, error: ProviderError) -> None:
+        """The call failed: those to blame are told, and the walk draws its conclusions."""
+        if leg := self._closed(step):
+            failure = Failure(leg.deployment, step.key.id, error)
+            self.failures.append(failure)
+            if error.blames is Blame.DEPLOYMENT:
+                leg.breaker.failure(step.ticket)
+            else:
+                leg.breaker.release(step.ticket)
+            if error.blames is Blame.KEY:
+                self._blame_key(leg, step, error)
+            elif error.retry:
+                leg.ready = self._clock() + self._backoff(leg, error)
+            else:
+                leg.out = True
+            if not error.fallback:
+                self._conclude(failure)
+
+    def _blame_key(self, leg: _Leg, step: Step, error: ProviderError) -> None:
+        leg.key_failed = True
+        if error.retry:
+            leg.pool.rest(step.key.id, leg.deployment.model, error.retry_after)
+        else:
+            leg.pool.set_aside(step.key.id)
+
+    def _backoff(self, leg: _Leg, error: ProviderError) -> float:
+        """Seconds before the deployment may be asked again: its own word, else full jitter."""
+        if error.retry_after is not None:
+            return error.retry_after
+        return self._chance.uniform(0.0, min(LONGEST_WAIT, BACKOFF * 2.0 ** (leg.attempts - 1)))
+
+    def _conclude(self, failure: Failure) -> None:
+        """The request is at fault. It may still go on to a larger context, or past a filter if that is wanted."""
+        if isinstance(failure.error, ContextOverflow):
+            self._too_small = max(self._too_small or 0, failure.deployment.limits.context or 0)
+        elif not (isinstance(failure.error, ContentFiltered) and self._content_filter == "fallback"):
+            self._final = failure
+
+    def verdict(self, dialect: str | None = None) -> GatewayError:
+        """What the client is told, once `next` gives nothing and nobody answered.
+
+        A refused request keeps the provider's body only if that provider speaks `dialect` (or none is given).
+        """
+        final = self._final or self._at_fault()
+        if final is not None:
+            return refusal(final, dialect)
+        if self.failures:
+            return all_failed(self.failures, min(map(_keys_wait, self._legs)))
+        waiting = [leg for leg in self._legs if leg.deployment.id in self.skipped]
+        limited = all(self.skipped[leg.deployment.id] == "keys" and not leg.pool.all_refused for leg in waiting)
+        return nobody_asked([max(leg.breaker.retry_in, _keys_wait(leg)) for leg in waiting], limited=limited)
+
+    def _at_fault(self) -> Failure | None:
+        """The failure that shows the request at fault, if no deployment that could take it failed otherwise."""
+        faults = [each for each in self.failures if not each.error.fallback]
+        others = [each for each in self.failures if each.error.fallback]
+        if self._too_small is not None:
+            others = [each for each in others if self._larger(each.deployment)]
+        return faults[-1] if faults and not others else None
+
+    def __repr__(self) -> str:
+        return f"<Walk {self.steps} steps, {len(self.failures)} failed, {len(self._open)} open>"
+
+
+def _keys_wait(leg: _Leg) -> float:
+    """Seconds until a key of the deployment is well."""
+    wait = leg.pool.soonest(leg.deployment.model)
+    return float("inf") if wait is None else wait
