@@ -1,0 +1,193 @@
+"""A provider's stream to neutral events.
+
+Source: https://platform.claude.com/docs/en/build-with-claude/streaming.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+from hybridge.chat import (
+    Event,
+    Failed,
+    Finish,
+    ReasoningDelta,
+    RefusalDelta,
+    Start,
+    StopReason,
+    TextDelta,
+    ToolDelta,
+    ToolStart,
+    UsageEvent,
+)
+from hybridge.dialects.anthropic.events import Delta, Opening, WireEvent, error_in, read_event
+from hybridge.dialects.anthropic.marks import FOREIGN_CALL, unmarked
+from hybridge.dialects.anthropic.reply import stop_reason
+from hybridge.dialects.anthropic.tools import JSON_TOOL
+from hybridge.dialects.anthropic.usage import Meter
+from hybridge.dialects.sse import Splitter, data_of
+from hybridge.errors import MalformedAnswer, ProviderError
+from hybridge.types import Quirks
+
+
+class _Open(Struct):
+    """An open block: the number of its call (-1: our JSON tool) or of its thought, and whether it said anything yet."""
+
+    kind: str
+    number: int = 0
+    said: bool = False
+
+
+class Decoder:
+    """A stream to neutral events. The call of our own JSON tool is the answer's text."""
+
+    def __init__(self, quirks: Quirks) -> None:
+        self.ended = False
+        self._splitter = Splitter()
+        self._meter = Meter(quirks)
+        self._message: str | None = None
+        self._open: dict[int, _Open] = {}
+        self._calls = self._thoughts = 0
+        self._unwrapped = self._finished = self._failed = False
+        self._text: list[str] = []
+        self._signed: tuple[str, str] | None = None
+
+    def feed(self, chunk: bytes) -> list[Event]:
+        """The events that `chunk` completes; after a failure or the end marker, none."""
+        events: list[Event] = []
+        for block in self._splitter.feed(chunk):
+            _, data = data_of(block)
+            if not data or self._failed or self.ended:
+                continue
+            try:
+                event = read_event(data)
+                if event is None:
+                    continue
+                # Nearly every event is one of these.
+                if event.type != "content_block_delta":
+                    events += self._events(event, data)
+                elif event.delta and (made := self._delta(self._open.get(event.index), event.delta)):
+                    events.append(made)
+            except ProviderError as exc:
+                self._failed = True
+                events.append(Failed(exc))
+        return events
+
+    def _events(self, event: WireEvent, data: bytes) -> Iterator[Event]:
+        match event.type:
+            case "content_block_start" if event.content_block:
+                yield from self._start(event.index, event.content_block)
+            case "content_block_stop":
+                yield from self._stop(event.index)
+            case "message_start":
+                yield from self._begin(event)
+            case "message_delta":
+                yield from self._end(event)
+            case "message_stop":
+                self.ended = True
+            case "error":
+                raise error_in(data)
+
+    def _begin(self, event: WireEvent) -> Iterator[Event]:
+        message = event.message
+        if message is None:
+            return
+        if self._message is not None:
+            # The same head may come twice; another one means that two answers were glued together.
+            if message.id != self._message:
+                raise MalformedAnswer("another message began within the stream", status=200)
+            return
+        self._message = message.id
+        self._meter.hear(message.usage, output=False)
+        yield Start(message.id, message.model, self._meter.usage)
+
+    def _start(self, index: int, block: Opening) -> Iterator[Event]:
+        if block.type == "text":
+            self._open[index] = _Open("text")
+            if words := self._words(block.text):
+                yield words
+        elif block.type == "tool_use":
+            yield from self._call(index, block)
+        elif block.type == "thinking":
+            opened = self._open[index] = _Open("thinking", self._thoughts)
+            self._thoughts += 1
+            if thought := _thought(opened, block.thinking, block.signature):
+                yield thought
+        elif block.type == "redacted_thinking" and block.data:
+            yield from self._hidden(block.data)
+
+    def _call(self, index: int, block: Opening) -> Iterator[Event]:
+        if block.name == JSON_TOOL:
+            self._unwrapped = True
+            self._open[index] = _Open("tool_use", -1)
+        else:
+            origin, signature = self._signed or ("", "")
+            self._signed = None
+            self._open[index] = _Open("tool_use", self._calls)
+            yield ToolStart(self._calls, block.id or "", block.name or "", signature, origin)
+            self._calls += 1
+        whole = bytes(block.input).decode("utf-8", "replace")
+        if whole not in ("", "{}", "null"):
+            yield self._arguments(self._open[index], whole)
+
+    def _hidden(self, data: str) -> Iterator[Event]:
+        if data.startswith(FOREIGN_CALL):
+            self._signed = unmarked(data, FOREIGN_CALL)
+            return
+        origin, hidden = unmarked(data)
+        yield ReasoningDelta(data=hidden, origin=origin, block=self._thoughts)
+        self._thoughts += 1
+
+    def _delta(self, opened: _Open | None, delta: Delta) -> Event | None:
+        if opened is None:
+            return None
+        if delta.type == "text_delta":
+            return self._words(delta.text)
+        if delta.type == "input_json_delta" and delta.partial_json and opened.kind == "tool_use":
+            return self._arguments(opened, delta.partial_json)
+        if opened.kind == "thinking":
+            return _thought(opened, delta.thinking, delta.signature)
+        return None
+
+    def _words(self, text: str | None) -> Event | None:
+        if not text:
+            return None
+        self._text.append(text)
+        return TextDelta(text)
+
+    def _arguments(self, opened: _Open, text: str) -> Event:
+        opened.said = True
+        return TextDelta(text) if opened.number < 0 else ToolDelta(opened.number, text)
+
+    def _stop(self, index: int) -> Iterator[Event]:
+        opened = self._open.pop(index, None)
+        # A tool without arguments may be called with none at all.
+        if opened and opened.kind == "tool_use" and not opened.said:
+            yield self._arguments(opened, "{}")
+
+    def _end(self, event: WireEvent) -> Iterator[Event]:
+        self._meter.hear(event.usage)
+        delta = event.delta
+        if delta and delta.stop_reason and not self._finished:
+            self._finished = True
+            explanation = delta.stop_details.explanation if delta.stop_details else None
+            if explanation and explanation != "".join(self._text):
+                yield RefusalDelta(explanation)
+            yield Finish(self._reason(delta.stop_reason), delta.stop_sequence or "")
+        if usage := self._meter.usage:
+            yield UsageEvent(usage)
+
+    def _reason(self, wire: str) -> StopReason:
+        stop = stop_reason(wire)
+        if stop is StopReason.TOOL_CALLS and self._unwrapped and not self._calls:
+            return StopReason.STOP
+        return stop
+
+
+def _thought(opened: _Open, text: str | None, signature: str | None) -> Event | None:
+    if not (text or signature):
+        return None
+    origin, plain = unmarked(signature or "")
+    return ReasoningDelta(text or "", plain, origin=origin, block=opened.number)

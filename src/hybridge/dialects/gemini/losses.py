@@ -1,0 +1,28 @@
+"""What a request loses on its way into the dialect."""
+
+from __future__ import annotations
+
+from hybridge.errors import CannotCarry
+
+
+class Losses:
+    """Collects names for `x-hybridge-dropped`, and those that must not be lost silently."""
+
+    def __init__(self, *, drop_unsupported: bool) -> None:
+        self._drop_unsupported = drop_unsupported
+        self._dropped: dict[str, None] = {}
+        self._refused: dict[str, None] = {}
+
+    def drop(self, *names: str) -> None:
+        """These hints are left out or adapted."""
+        self._dropped.update(dict.fromkeys(names))
+
+    def refuse(self, *names: str) -> None:
+        """These cannot be carried; they are dropped only where the caller allows it."""
+        (self._dropped if self._drop_unsupported else self._refused).update(dict.fromkeys(names))
+
+    def named(self) -> tuple[str, ...]:
+        """All names. Raises `CannotCarry` if there is one that must not be lost."""
+        if self._refused:
+            raise CannotCarry(tuple(self._refused))
+        return tuple(self._dropped)

@@ -1,0 +1,275 @@
+"""Requests on their way to a provider: translated from the neutral types, or passed through.
+
+Source: https://ai.google.dev/api/generate-content, https://ai.google.dev/gemini-api/docs/openai (efforts).
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+from msgspec import Raw
+
+from hybridge.chat import Ask, Chat, Format, Image, Thinking, Tool, ToolChoice, ToolResult
+from hybridge.dialects import quirks
+from hybridge.dialects.codec import Outgoing, Target
+from hybridge.dialects.gemini import media
+from hybridge.dialects.gemini.contents import Contents
+from hybridge.dialects.gemini.losses import Losses
+from hybridge.dialects.gemini.models import EFFORT_TOKENS, LEVELS, TOOL_NAME, Traits, traits
+from hybridge.dialects.gemini.protojson import camel, named
+from hybridge.dialects.gemini.schema import is_empty, to_subset
+from hybridge.dialects.gemini.signatures import without_seals
+from hybridge.types import Facts, Quirks
+
+#: What of other dialects' requests this one carries.
+CARRIES = frozenset({Ask.PREFILL, Ask.TOOL_IMAGES, Ask.STRICT_TOOLS, Ask.STOP_OVER_4})
+
+_MOST_STOPS = 5
+_INT32 = 2**31
+_TIERS = ("flex", "priority")
+_NO_TIERS = (None, "auto", "default", "standard", "standard_only")
+_MODES = {"auto": "AUTO", "none": "NONE", "any": "ANY", "tool": "ANY"}
+
+
+@lru_cache(maxsize=1024)
+def path(model: str, *, stream: bool) -> str:
+    """Where a model is reached, below a `base_url` that ends in the API's version."""
+    name = quote(model.removeprefix("models/"), safe="")
+    return f"/models/{name}:streamGenerateContent?alt=sse" if stream else f"/models/{name}:generateContent"
+
+
+def images_to_fetch(chat: Chat) -> tuple[str, ...]:
+    """Public addresses of pictures: the dialect takes bytes, or files that lie with Google."""
+    return tuple(
+        dict.fromkeys(
+            image.url
+            for turn in chat.turns
+            for part in turn.parts
+            for image in (part.parts if isinstance(part, ToolResult) else (part,))
+            if isinstance(image, Image) and media.is_public(image.url)
+        )
+    )
+
+
+# --- passed through ------------------------------------------------------------------------------------------------
+
+
+def adapt(facts: Facts, target: Target) -> Outgoing:
+    """The same request: only what PRODUCT.md section 5 allows is changed. The model stands in the path."""
+    fields: dict[str, Any] = {
+        name: raw for name, raw in facts.fields.items() if name not in target.strip and name != "model"
+    }
+    dropped = _adapt_config(fields, facts, target)
+    dropped += quirks.apply(fields, target.quirks)
+    if (contents := fields.get("contents")) is not None:
+        replaced = without_seals(bytes(contents))
+        if replaced is not None:
+            fields["contents"] = Raw(replaced)
+            dropped.append("reasoning")
+    return Outgoing(msgspec.json.encode(fields), tuple(dict.fromkeys(dropped)))
+
+
+def _adapt_config(fields: dict[str, Any], facts: Facts, target: Target) -> list[str]:
+    clamped = target.max_tokens is not None and (facts.max_tokens or target.max_tokens + 1) > target.max_tokens
+    if not clamped and target.quirks == _NO_QUIRKS:
+        return []
+    place = next((name for name in fields if camel(name) == "generationConfig"), "generationConfig")
+    raw = fields.get(place)
+    config: dict[str, Any] = {} if raw is None else named(msgspec.json.decode(raw, type=dict[str, Raw]))
+    dropped = list(quirks.apply(config, target.quirks))
+    if clamped:
+        config["maxOutputTokens"] = target.max_tokens
+        dropped.append("max_tokens")
+    if dropped:
+        fields[place] = config
+    return dropped
+
+
+_NO_QUIRKS = Quirks()
+
+
+# --- translated ----------------------------------------------------------------------------------------------------
+
+
+def encode_request(chat: Chat, target: Target) -> Outgoing:
+    """A request of another dialect. Raises `CannotCarry` with the names of what must not be lost."""
+    able = traits(target.model, target.name)
+    losses = Losses(drop_unsupported=target.drop_unsupported)
+    losses.drop(*chat.hints)
+    losses.refuse(*chat.unknown)
+    body: dict[str, Any] = {}
+    system = [{"text": text.text} for text in chat.system if text.text]
+    if any(text.cache for text in chat.system):
+        losses.drop("cache_control")
+    contents = Contents(able, target.images, losses)
+    if not chat.turns and system:
+        body["contents"] = [{"role": "user", "parts": system}]
+    else:
+        body["contents"] = contents.encoded(chat.turns)
+        if system:
+            body["systemInstruction"] = {"parts": system}
+    _add_tools(chat, able, losses, body)
+    if config := _config(chat, able, target, losses):
+        body["generationConfig"] = config
+    if chat.service_tier in _TIERS:
+        body["serviceTier"] = chat.service_tier
+    elif chat.service_tier not in _NO_TIERS:
+        losses.drop("service_tier")
+    if chat.user is not None:
+        losses.drop("user")
+    losses.drop(*quirks.apply(body, target.quirks), *quirks.apply(config, target.quirks))
+    return Outgoing(msgspec.json.encode(body), losses.named())
+
+
+def _add_tools(chat: Chat, able: Traits, losses: Losses, body: dict[str, Any]) -> None:
+    if chat.parallel_tools is False and chat.tools:
+        losses.refuse(Ask.PARALLEL_OFF)
+    if not chat.tools:
+        return
+    if not all(TOOL_NAME.fullmatch(tool.name) for tool in chat.tools):
+        losses.refuse("tools")
+    body["tools"] = [{"functionDeclarations": [_declaration(tool, able, losses) for tool in chat.tools]}]
+    strict = any(tool.strict for tool in chat.tools)
+    if calling := _calling(chat.tool_choice, able, losses, strict=strict):
+        body["toolConfig"] = {"functionCallingConfig": calling}
+
+
+def _declaration(tool: Tool, able: Traits, losses: Losses) -> dict[str, Any]:
+    made: dict[str, Any] = {"name": tool.name}
+    if tool.description:
+        made["description"] = tool.description
+    if tool.schema is None or is_empty(tool.schema):
+        return made
+    if able.json_schema:
+        made["parametersJsonSchema"] = tool.schema
+    else:
+        made["parameters"], lost = to_subset(tool.schema)
+        losses.drop(*(f"schema.{keyword}" for keyword in lost))
+    return made
+
+
+def _calling(choice: ToolChoice | None, able: Traits, losses: Losses, *, strict: bool) -> dict[str, Any]:
+    mode = _MODES[choice.mode] if choice is not None else ""
+    # ANY keeps to the schemas by itself; AUTO does so only under this name.
+    if strict and mode in ("", "AUTO"):
+        if able.validated:
+            return {"mode": "VALIDATED"}
+        losses.refuse(Ask.STRICT_TOOLS)
+    if not mode:
+        return {}
+    if choice is not None and choice.mode == "tool":
+        return {"mode": mode, "allowedFunctionNames": [choice.name]}
+    return {"mode": mode}
+
+
+def _config(chat: Chat, able: Traits, target: Target, losses: Losses) -> dict[str, Any]:
+    config: dict[str, Any] = {}
+    wanted = {
+        "temperature": _clamped(chat.temperature, 0.0, 2.0, "temperature", losses),
+        "topP": chat.top_p,
+        "topK": chat.top_k,
+        "maxOutputTokens": _most(chat, target, losses),
+        "stopSequences": list(_stops(chat.stop, losses)) or None,
+        "seed": chat.seed,
+        "presencePenalty": chat.presence_penalty,
+        "frequencyPenalty": chat.frequency_penalty,
+    }
+    if chat.seed is not None and not -_INT32 <= chat.seed < _INT32:
+        wanted["seed"] = None
+        losses.drop("seed")
+    config.update((name, value) for name, value in wanted.items() if value is not None)
+    if chat.format is not None:
+        if chat.tools and not able.json_with_tools:
+            losses.refuse("response_format")
+        else:
+            config.update(_format(chat.format, able, losses))
+    if thinking := _thinking(chat.thinking, able, losses):
+        config["thinkingConfig"] = thinking
+    return config
+
+
+def _clamped(value: float | None, least: float, most: float, name: str, losses: Losses) -> float | None:
+    if value is None or least <= value <= most:
+        return value
+    losses.drop(name)
+    return min(max(value, least), most)
+
+
+def _most(chat: Chat, target: Target, losses: Losses) -> int | None:
+    bounds = [bound for bound in (chat.max_tokens, target.max_tokens) if bound is not None]
+    if chat.max_tokens is not None and target.limits.output is not None:
+        bounds.append(target.limits.output)
+    most = min(bounds, default=None)
+    if most != chat.max_tokens:
+        losses.drop("max_tokens")
+    return most
+
+
+def _stops(stop: tuple[str, ...], losses: Losses) -> tuple[str, ...]:
+    if len(stop) > _MOST_STOPS:
+        losses.refuse("stop")
+    return stop[:_MOST_STOPS]
+
+
+def _format(wanted: Format, able: Traits, losses: Losses) -> dict[str, Any]:
+    made: dict[str, Any] = {"responseMimeType": "application/json"}
+    if wanted.description:
+        losses.drop("response_format.description")
+    if wanted.schema is None:
+        return made
+    if able.json_schema:
+        made["responseJsonSchema"] = wanted.schema
+    else:
+        made["responseSchema"], lost = to_subset(wanted.schema)
+        losses.drop(*(f"schema.{keyword}" for keyword in lost))
+    return made
+
+
+# --- thinking ------------------------------------------------------------------------------------------------------
+
+
+def _thinking(wanted: Thinking | None, able: Traits, losses: Losses) -> dict[str, Any]:
+    if wanted is None:
+        return {}
+    off = wanted.budget_tokens == 0 or (wanted.budget_tokens is None and wanted.effort == "none")
+    if able.budget is None:
+        if not off:
+            losses.drop("reasoning_effort")
+        return {}
+    made: dict[str, Any] = {}
+    if wanted.budget_tokens is not None:
+        _set_budget(made, wanted.budget_tokens, able, "thinking", losses)
+    elif wanted.effort is not None:
+        _set_effort(made, wanted.effort, able, losses)
+    visible = not off if wanted.visible is None else wanted.visible
+    if visible or wanted.visible is False:
+        made["includeThoughts"] = visible
+    return made
+
+
+def _set_budget(made: dict[str, Any], tokens: int, able: Traits, name: str, losses: Losses) -> None:
+    least, most = able.budget or (0, 0)
+    if tokens == 0 and not able.can_rest and able.levels:
+        made["thinkingLevel"] = able.levels[0]
+        losses.drop(name)
+        return
+    fitting = tokens if tokens == -1 or (tokens == 0 and able.can_rest) else min(max(tokens, least), most)
+    if fitting != tokens:
+        losses.drop(name)
+    made["thinkingBudget"] = fitting
+
+
+def _set_effort(made: dict[str, Any], effort: str, able: Traits, losses: Losses) -> None:
+    if not able.levels:
+        most = able.budget[1] if able.budget else 0
+        _set_budget(made, EFFORT_TOKENS.get(effort, most), able, "reasoning_effort", losses)
+        return
+    ranks = list(LEVELS.values())
+    wanted = LEVELS.get(effort, ranks[0] if effort == "none" else ranks[-1])
+    enough = [level for level in able.levels if ranks.index(level) >= ranks.index(wanted)]
+    made["thinkingLevel"] = enough[0]
+    if LEVELS.get(effort) != enough[0]:
+        losses.drop("reasoning_effort")

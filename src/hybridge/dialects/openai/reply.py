@@ -1,0 +1,372 @@
+"""A whole answer, both ways. Source: https://platform.openai.com/docs/api-reference/chat/object."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+import msgspec
+from msgspec import Raw, Struct
+
+from hybridge.chat import Image, Part, Reasoning, Refusal, Reply, StopReason, Text, ToolCall
+from hybridge.dialects.codec import Peek, is_empty
+from hybridge.dialects.openai.errors import error_inside, refusal_inside
+from hybridge.dialects.openai.messages import Extra, data_url
+from hybridge.dialects.openai.out_tools import made_id
+from hybridge.dialects.openai.reasoning import Detail, message_fields, parts_of
+from hybridge.dialects.openai.usage import usage_at, usage_fields, usage_of
+from hybridge.dialects.quirks import asks
+from hybridge.errors import Broken, EmptyAnswer, InvalidRequest, MalformedAnswer
+from hybridge.money import Usage
+from hybridge.types import Quirks
+
+_NONE = Raw(b"")
+
+#: Finish reasons by the wire's words, those of compatible providers included; what is not here is a plain stop.
+STOPS = {
+    "stop": StopReason.STOP,
+    "length": StopReason.LENGTH,
+    "max_tokens": StopReason.LENGTH,
+    "model_length": StopReason.LENGTH,
+    "model_context_window_exceeded": StopReason.LENGTH,
+    "tool_calls": StopReason.TOOL_CALLS,
+    "function_call": StopReason.TOOL_CALLS,
+    "content_filter": StopReason.CONTENT_FILTER,
+    "sensitive": StopReason.CONTENT_FILTER,
+    "refusal": StopReason.REFUSAL,
+}
+#: Reasons that are failures of the provider, though they come as a 200.
+FAILURES = frozenset(("error", "network_error", "insufficient_system_resource", "abort"))
+
+_FINISHES = {
+    StopReason.LENGTH: "length",
+    StopReason.TOOL_CALLS: "tool_calls",
+    StopReason.CONTENT_FILTER: "content_filter",
+    StopReason.REFUSAL: "content_filter",
+}
+
+
+# --- reading -------------------------------------------------------------------------------------------------------
+
+
+class _PeekMessage(Struct):
+    content: Raw = _NONE
+    refusal: Raw = _NONE
+    reasoning: Raw = _NONE
+    reasoning_content: Raw = _NONE
+    reasoning_details: Raw = _NONE
+    tool_calls: Raw = _NONE
+    function_call: Raw = _NONE
+    audio: Raw = _NONE
+    images: Raw = _NONE
+
+
+class _PeekChoice(Struct):
+    message: _PeekMessage | None = None
+    finish_reason: str | None = None
+    error: Raw = _NONE
+
+
+class _PeekReply(Struct):
+    choices: list[_PeekChoice] | None = None
+    usage: Raw = _NONE
+    error: Raw = _NONE
+
+
+class WireText(Struct):
+    """A piece of a content that is a list: words, or Mistral's thinking."""
+
+    type: str = "text"
+    text: str | None = None
+    thinking: Any = None
+
+
+class WireFunction(Struct):
+    """The function of a call; in a stream, a piece of it. `arguments` is text, with some providers the object."""
+
+    name: str | None = None
+    arguments: Any = None
+
+
+class _Call(Struct):
+    id: str | None = None
+    function: WireFunction | None = None
+    extra_content: Extra | None = None
+
+
+class _Url(Struct):
+    url: str
+
+
+class _Picture(Struct):
+    image_url: _Url | None = None
+
+
+class _Message(Struct):
+    content: str | list[WireText] | None = None
+    refusal: str | None = None
+    reasoning: str | None = None
+    reasoning_content: str | None = None
+    reasoning_details: list[Detail] | None = None
+    tool_calls: list[_Call] | None = None
+    function_call: WireFunction | None = None
+    images: list[_Picture] | None = None
+
+
+class _Choice(Struct):
+    message: _Message | None = None
+    finish_reason: str | None = None
+
+
+class _Reply(Struct):
+    id: str | None = None
+    model: str | None = None
+    choices: list[_Choice] | None = None
+
+
+_encoder = msgspec.json.Encoder()
+_peeks = msgspec.json.Decoder(_PeekReply)
+_replies = msgspec.json.Decoder(_Reply)
+
+
+def peek_reply(body: bytes, quirks: Quirks) -> Peek:
+    """The usage of an answer. Raises a `ProviderError` for an error inside, an empty or a malformed answer."""
+    reply, usage = _peek(body, quirks)
+    choices = reply.choices or ()
+    content = any(_speaks(choice.message) for choice in choices if choice.message is not None)
+    stop = next((stop_of(choice.finish_reason) for choice in choices), None)
+    if is_empty(content, stop, usage):
+        raise EmptyAnswer("the answer holds nothing", status=200)
+    return Peek(usage)
+
+
+def _peek(body: bytes, quirks: Quirks) -> tuple[_PeekReply, Usage | None]:
+    try:
+        reply = _peeks.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+        _malformed(body, exc)
+    _check(reply, body)
+    usage = usage_of(reply.usage, quirks)
+    if usage is None and quirks.usage_path:
+        usage = usage_at(body, quirks.usage_path, quirks)
+    return reply, usage
+
+
+def _check(reply: _PeekReply, body: bytes) -> None:
+    if asks(reply.error):
+        raise error_inside(reply.error, body)
+    for choice in reply.choices or ():
+        if asks(choice.error):
+            raise error_inside(choice.error, body)
+        if choice.finish_reason in FAILURES:
+            raise Broken(f"the provider gave up: {choice.finish_reason}", status=200)
+    if reply.choices is None:
+        raise refusal_inside(body) or MalformedAnswer("the answer has no `choices`", status=200)
+    if not reply.choices:
+        raise EmptyAnswer("the answer has no choice", status=200)
+
+
+def _malformed(body: bytes, cause: Exception) -> NoReturn:
+    if not body.strip():
+        raise EmptyAnswer("the answer is empty", status=200) from cause
+    if body.lstrip()[:1] == b"<":
+        raise MalformedAnswer("the answer is HTML, not JSON", status=200, body=body[:1024]) from cause
+    # An error whose other members have shapes of their own is still an error.
+    error = refusal_inside(body) if body.lstrip()[:1] in b"{[" and b'"error"' in body else None
+    raise error or MalformedAnswer(f"not an answer: {cause}", status=200, body=body[:1024]) from cause
+
+
+def _speaks(message: _PeekMessage) -> bool:
+    return any(
+        asks(raw)
+        for raw in (
+            message.content,
+            message.tool_calls,
+            message.refusal,
+            message.reasoning_content,
+            message.reasoning,
+            message.reasoning_details,
+            message.function_call,
+            message.audio,
+            message.images,
+        )
+    )
+
+
+def decode_reply(body: bytes, quirks: Quirks) -> Reply:
+    """A whole answer. Raises as `peek_reply`."""
+    _, usage = _peek(body, quirks)
+    try:
+        reply = _replies.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+        raise MalformedAnswer(f"not an answer: {exc}", status=200, body=body[:1024]) from exc
+    assert reply.choices, "peeked at"
+    choice = reply.choices[0]
+    parts = _parts(choice.message or _Message(), reply.id or "")
+    stop = settle(
+        stop_of(choice.finish_reason) or StopReason.STOP,
+        called=any(isinstance(part, ToolCall) for part in parts),
+        refused=any(isinstance(part, Refusal) for part in parts),
+    )
+    if is_empty(bool(parts), stop, usage):
+        raise EmptyAnswer("the answer holds nothing", status=200)
+    return Reply(reply.id or "", reply.model or "", parts, stop, usage or Usage())
+
+
+def stop_of(reason: str | None) -> StopReason | None:
+    """The neutral reason; `None` while there is none."""
+    return STOPS.get(reason, StopReason.STOP) if reason else None
+
+
+def settle(stop: StopReason, *, called: bool, refused: bool) -> StopReason:
+    """A plain stop after a call or a refusal is said as what it is: a forced call ends in `stop` on this wire."""
+    if stop is StopReason.STOP:
+        return StopReason.TOOL_CALLS if called else StopReason.REFUSAL if refused else stop
+    return stop
+
+
+def _parts(message: _Message, reply_id: str) -> tuple[Part, ...]:
+    parts: list[Part] = [*parts_of(message.reasoning_details, message.reasoning_content or message.reasoning or "")]
+    parts += _contents(message.content)
+    if message.refusal:
+        parts.append(Refusal(message.refusal))
+    parts += _pictures(message.images)
+    calls = message.tool_calls or []
+    if not calls and message.function_call is not None:
+        calls = [_Call(function=message.function_call)]
+    for at, call in enumerate(calls):
+        if call.function is not None and call.function.name:
+            signature = signature_of(call.extra_content)
+            name = call.function.name
+            parts.append(
+                ToolCall(
+                    call.id or made_id(reply_id, at, name),
+                    name,
+                    arguments_of(call.function.arguments),
+                    signature,
+                    "gemini" if signature else "",
+                )
+            )
+    return tuple(parts)
+
+
+def _contents(content: str | list[WireText] | None) -> list[Part]:
+    if isinstance(content, str):
+        return [Text(content)] if content else []
+    parts: list[Part] = []
+    for piece in content or ():
+        if piece.type == "thinking":
+            parts.append(Reasoning(thoughts(piece.thinking)))
+        elif piece.text:
+            parts.append(Text(piece.text))
+    return parts
+
+
+def _pictures(images: list[_Picture] | None) -> list[Part]:
+    parts: list[Part] = []
+    for picture in images or ():
+        url = picture.image_url.url if picture.image_url else ""
+        if not url.startswith("data:"):
+            parts.append(Image(url=url))
+            continue
+        try:
+            media_type, encoded = data_url(url, "images")
+        except InvalidRequest as exc:
+            raise MalformedAnswer("an image of the answer is not base64", status=200) from exc
+        parts.append(Image(data=encoded, media_type=media_type))
+    return parts
+
+
+def thoughts(thinking: object) -> str:
+    """The text of Mistral's `thinking`: a string, or a list of texts."""
+    if isinstance(thinking, str):
+        return thinking
+    pieces = thinking if isinstance(thinking, list) else ()
+    return "".join(str(piece.get("text") or "") for piece in pieces if isinstance(piece, dict))
+
+
+def arguments_of(arguments: object) -> str:
+    """Arguments as JSON text; some providers write the object itself."""
+    if arguments is None or isinstance(arguments, str):
+        return arguments or ""
+    return _encoder.encode(arguments).decode()
+
+
+def signature_of(extra: Extra | None) -> str:
+    """Gemini's signature of a call."""
+    return (extra.google.thought_signature if extra and extra.google else None) or ""
+
+
+# --- writing -------------------------------------------------------------------------------------------------------
+
+
+def encode_reply(reply: Reply, *, request_id: str, created: int) -> bytes:
+    """A whole answer for a client; `created` is in Unix seconds."""
+    refused = any(isinstance(part, Refusal) for part in reply.parts)
+    choice = {
+        "index": 0,
+        "message": _message(reply.parts),
+        "logprobs": None,
+        "finish_reason": finish_of(reply.stop, refused=refused),
+    }
+    return _encoder.encode(
+        {
+            "id": reply.id or f"chatcmpl-{request_id}",
+            "object": "chat.completion",
+            "created": created,
+            "model": reply.model,
+            "choices": [choice],
+            "usage": usage_fields(reply.usage),
+        }
+    )
+
+
+def finish_of(stop: StopReason, *, refused: bool) -> str:
+    """The wire's word; a refusal in words ends in `stop`, one without is a filter's."""
+    return "stop" if refused and stop is StopReason.REFUSAL else _FINISHES.get(stop, "stop")
+
+
+def _message(parts: tuple[Part, ...]) -> dict[str, Any]:
+    text = "".join(part.text for part in parts if isinstance(part, Text))
+    refusal = "".join(part.text for part in parts if isinstance(part, Refusal))
+    calls = [_call(part) for part in parts if isinstance(part, ToolCall)]
+    images = [_picture(part) for part in parts if isinstance(part, Image)]
+    message: dict[str, Any] = {"role": "assistant", "content": text, "refusal": refusal or None}
+    if not text and (calls or refusal):
+        message["content"] = None
+    message |= message_fields([part for part in parts if isinstance(part, Reasoning)])
+    if calls:
+        message["tool_calls"] = calls
+    if images:
+        message["images"] = images
+    return message
+
+
+def _call(call: ToolCall) -> dict[str, Any]:
+    function = {"name": call.name, "arguments": call.arguments or "{}"}
+    written: dict[str, Any] = {"id": call.id, "type": "function", "function": function}
+    if call.signature:
+        written["extra_content"] = {"google": {"thought_signature": call.signature}}
+    return written
+
+
+def _picture(image: Image) -> dict[str, Any]:
+    return {
+        "type": "image_url",
+        "image_url": {"url": image.url or f"data:{image.media_type};base64,{image.data}"},
+    }
+
+
+__all__ = [
+    "FAILURES",
+    "WireFunction",
+    "WireText",
+    "arguments_of",
+    "decode_reply",
+    "encode_reply",
+    "finish_of",
+    "peek_reply",
+    "settle",
+    "signature_of",
+    "stop_of",
+    "thoughts",
+]
