@@ -1,0 +1,57 @@
+"""The reference pages and the JSON Schema, made from the program: `python -m hybridge.cli.reference [FOLDER]`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from hybridge.cli.program import COMMANDS, hybridge
+from hybridge.config import reference, schema
+
+_INTRODUCTION = """\
+# Command line
+
+This page is made from the program (`python -m hybridge.cli.reference`); do not edit it.
+
+`hybridge` and `python -m hybridge` are the same. A command exits 0 when it did what was asked, 1 on an error (one
+sentence on stderr), 2 on an option that is wrong.
+"""
+
+
+def markdown() -> str:
+    """The page of the command line."""
+    pages = [_INTRODUCTION, _page("hybridge", hybridge)]
+    for name in COMMANDS:
+        command = hybridge.get_command(click.Context(hybridge), name)
+        assert command is not None
+        pages.append(_page(f"hybridge {name}", command))
+    return "\n".join(pages)
+
+
+def files() -> dict[str, str]:
+    """Every file that is made from the program, by its path in the repository."""
+    return {
+        "docs/reference/cli.md": markdown(),
+        "docs/reference/config.md": reference.markdown(),
+        "schema/hybridge.schema.json": schema.text(),
+    }
+
+
+def write(folder: Path) -> None:
+    """Write those files below `folder`."""
+    for name, text in files().items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
+def _page(title: str, command: click.Command) -> str:
+    context = click.Context(command, info_name=title, terminal_width=100, help_option_names=["-h", "--help"])
+    help_text = "\n".join(line.rstrip() for line in command.get_help(context).splitlines())
+    return f"## `{title}`\n\n```\n{help_text}\n```\n"
+
+
+if __name__ == "__main__":
+    write(Path(*sys.argv[1:2]))
