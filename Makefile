@@ -37,7 +37,7 @@ test: .venv/.tested
 check: .venv/.tested
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy --strict src tests
+	$(BIN)/mypy --strict src tests bench
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/pytest --quiet tests/architecture
 

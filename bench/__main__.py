@@ -11,6 +11,7 @@ import json
 import os
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -30,7 +31,7 @@ class Case(NamedTuple):
     model: str
     path: str
     stream: bool
-    count: int
+    requests: int
     per: int = 1
 
 
@@ -88,11 +89,11 @@ def load(port: int, path: str, text: str, connections: int, count: int) -> dict[
 def measured(pid: int, port: int, case: Case, rounds: int, connections: int) -> float:
     """CPU microseconds per unit, the median of the rounds."""
     text = body(case.model, case.stream)
-    load(port, case.path, text, connections, max(100, case.count // 10))
+    load(port, case.path, text, connections, max(100, case.requests // 10))
     figures = []
     for _ in range(rounds):
         before = cpu_seconds(pid)
-        done = load(port, case.path, text, connections, case.count)
+        done = load(port, case.path, text, connections, case.requests)
         figures.append((cpu_seconds(pid) - before) / done["requests"] / case.per * 1e6)
     return statistics.median(figures)
 
@@ -130,7 +131,7 @@ def main() -> None:
                 idle = resident_mb(gateway.pid)
                 print(f"{'CPU microseconds':46}{'Hybridge':>10}{'nginx':>10}{'ratio':>8}")
                 for case in CASES:
-                    scaled = case._replace(count=max(100, int(case.count * arguments.scale)))
+                    scaled = case._replace(requests=max(100, int(case.requests * arguments.scale)))
                     figure = measured(gateway.pid, port, scaled, arguments.rounds, arguments.connections)
                     print(_row(case, figure, reference), flush=True)
                 text = body("burst", False)
@@ -141,7 +142,7 @@ def main() -> None:
     print(f"serve ready          {ready * 1e3:8.0f} ms")
     print(f"resident, idle       {idle:8.1f} MB")
     print(f"resident, loaded     {loaded:8.1f} MB")
-    print(f"on {os.cpu_count()} cores, Python {'.'.join(map(str, __import__('sys').version_info[:3]))}")
+    print(f"on {os.cpu_count()} cores, Python {'.'.join(map(str, sys.version_info[:3]))}")
 
 
 def _row(case: Case, figure: float, reference: dict[str, float]) -> str:

@@ -9,6 +9,7 @@ import asyncio
 import json
 import sys
 import time
+from functools import partial
 from typing import cast
 
 
@@ -75,9 +76,8 @@ async def run(port: int, request: bytes, connections: int, count: int) -> dict[s
     clients = []
     for _ in range(connections):
         done: asyncio.Future[None] = loop.create_future()
-        _, client = await loop.create_connection(
-            lambda done=done: _Client(request, left, done, latencies), "127.0.0.1", port
-        )
+        client = _Client(request, left, done, latencies)
+        await loop.create_connection(partial(_same, client), "127.0.0.1", port)
         clients.append((client, done))
     await asyncio.gather(*(done for _, done in clients))
     latencies.sort()
@@ -88,6 +88,10 @@ async def run(port: int, request: bytes, connections: int, count: int) -> dict[s
         "median_us": latencies[len(latencies) // 2] * 1e6 if latencies else 0,
         "p99_us": latencies[int(len(latencies) * 0.99)] * 1e6 if latencies else 0,
     }
+
+
+def _same(client: _Client) -> _Client:
+    return client
 
 
 def request(port: int, path: str, body: bytes, headers: str = "") -> bytes:

@@ -42,7 +42,8 @@ def measure(upstream: int, folder: Path, arguments: argparse.Namespace) -> dict[
         for case in CASES:
             prefix = {"paced": "/paced", "translated": "/anthropic/burst", "translated-paced": "/anthropic/paced"}
             straight = case._replace(
-                path=prefix.get(case.model, "/burst") + case.path, count=max(100, int(case.count * arguments.scale))
+                path=prefix.get(case.model, "/burst") + case.path,
+                requests=max(100, int(case.requests * arguments.scale)),
             )
             figures[case.name] = measured(process.pid, port, straight, arguments.rounds, arguments.connections)
     return figures

@@ -9,15 +9,15 @@ import random
 import secrets
 import sys
 import time
-from collections.abc import Mapping
 from functools import partial
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
 from hybridge.access.keys import Keys, VirtualKey
 from hybridge.access.request_ids import RequestIds
-from hybridge.config import Config
+from hybridge.config import Config, load
 from hybridge.exchange import Exchange
 from hybridge.ledger.books import Books
 from hybridge.ledger.store import Ledger, SqliteLedger
@@ -35,7 +35,11 @@ from hybridge.routing.tokens import Splintr
 from hybridge.server.asgi import Application
 from hybridge.server.front import Front
 from hybridge.server.guard import Guard
+from hybridge.server.listen import Listener, Place
 from hybridge.types import Plan, Timeouts
+
+if TYPE_CHECKING:
+    from hybridge.simulator.demo import Scene
 
 log = logging.getLogger("hybridge")
 
@@ -73,7 +77,7 @@ def now_us() -> int:
     return time.time_ns() // 1000
 
 
-def assemble(config: Config, *, environ: Mapping[str, str] | None = None, demo: bool = False) -> Assembled:
+def assemble(config: Config, *, demo: bool = False) -> Assembled:
     """The catalogue and the router of a configuration; in a demo, those of the simulated scene.
 
     Raises `ConfigError` with every problem.
@@ -81,7 +85,7 @@ def assemble(config: Config, *, environ: Mapping[str, str] | None = None, demo: 
     if demo and not config.providers:
         from hybridge.simulator.demo import scene
 
-        config = scene().config(config)
+        config = _played(scene(), config)
     rates = config.currency.in_force()
     catalog = Catalog(
         [_provider(name, config) for name in config.providers],
@@ -145,6 +149,12 @@ def front(running: Running, *, demo: bool = False) -> Front:
     )
 
 
+def place(config: Config) -> Place:
+    """Where this configuration wants to listen."""
+    server, tls = config.server, config.server.tls
+    return Place(server.host, server.port, server.drain, tls.cert if tls else None, tls.key if tls else None)
+
+
 def serve(config: Config, *, demo: bool = False) -> None:
     """Serve until SIGTERM or SIGINT. Raises `ConfigError`."""
     import uvloop
@@ -155,18 +165,16 @@ def serve(config: Config, *, demo: bool = False) -> None:
 
 
 async def _serve(config: Config, *, demo: bool) -> None:
-    from hybridge.server.listen import Listener
-
     if demo:
         from hybridge.simulator.demo import scene
 
         async with scene() as simulated:
-            await _listen(Listener, simulated.config(config), demo=True)
+            await _listen(_played(simulated, config), demo=True)
     else:
-        await _listen(Listener, config, demo=False)
+        await _listen(config, demo=False)
 
 
-async def _listen(listener: type, config: Config, *, demo: bool) -> None:
+async def _listen(config: Config, *, demo: bool) -> None:
     assembled = assemble(config)
     running = start(assembled, SqliteLedger(config.ledger_path))
     count = len(config.providers)
@@ -178,9 +186,14 @@ async def _listen(listener: type, config: Config, *, demo: bool) -> None:
         gc.freeze()
 
     try:
-        await listener(Application(front(running, demo=demo)), config.server, ready).serve()
+        await Listener(Application(front(running, demo=demo)), place(config), ready).serve()
     finally:
         await running.aclose()
+
+
+def _played(scene: Scene, config: Config) -> Config:
+    """The configuration with the providers of a simulated scene."""
+    return replace(config, providers=load({"providers": scene.providers()}, {}).providers)
 
 
 def _provider(name: str, config: Config) -> ProviderSetting:
@@ -190,14 +203,14 @@ def _provider(name: str, config: Config) -> ProviderSetting:
         kind=given.kind,
         dialect=given.dialect,
         base_url=given.base_url,
-        auth=given.auth,
+        auth="none" if given.keyless else given.auth,
         keys=tuple(key.reveal() for key in given.keys),
         fee_ppm=given.fee,
         discount_ppm=given.discount or 0,
         headers={header: value.reveal() for header, value in given.headers.items()},
         options={"app_code": given.app_code.reveal()} if given.app_code else {},
         timeouts=_given(given.timeouts),
-        quirks=asdict(given.quirks) if given.quirks else {},
+        quirks=given.own_quirks(),
     )
 
 

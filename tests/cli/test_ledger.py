@@ -76,6 +76,7 @@ def test_nothing_in_that_time(filled: Shell) -> None:
 def test_the_configuration_says_where_it_is_and_needs_no_key(shell: Shell) -> None:
     shell.write("hybridge.yaml", "providers: {openai: }\nstorage: sqlite:///accounts.db\n")
     fill(shell.folder / "accounts.db")
+    shell.write("hybridge.db", "somebody else's")
     assert "0.48129" in shell.run("ledger").out
 
 

@@ -120,7 +120,8 @@ class Upstream:
                 await script(received, Link(reader, writer))
                 if writer.transport.is_closing():
                     break
-        except (ConnectionError, asyncio.IncompleteReadError):
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            # Cancelled only when the test is over; asyncio's own callback would log it.
             pass
         finally:
             self._tasks.discard(task)
@@ -188,7 +189,7 @@ async def gateway(values: Values, environ: Mapping[str, str] | None = None) -> A
     config = load({**values, "server": server}, environ or {})
     running = app.start(app.assemble(config), MemoryLedger())
     ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    listener = Listener(Application(app.front(running)), config.server, ready.set_result)
+    listener = Listener(Application(app.front(running)), app.place(config), ready.set_result)
     task = asyncio.create_task(listener.serve())
     try:
         url = await ready

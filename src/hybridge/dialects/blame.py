@@ -92,9 +92,6 @@ class Signs(Struct, frozen=True):
     sentences: tuple[tuple[str, type[ProviderError]], ...] = ()
 
 
-# --- reading -------------------------------------------------------------------------------------------------------
-
-
 def said(body: bytes) -> Said:
     """Read any of the known shapes of an error body; plain text and HTML give their beginning as the message.
 
@@ -202,9 +199,6 @@ def _clip(text: str, limit: int = _MESSAGE_LIMIT) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-# --- judging -------------------------------------------------------------------------------------------------------
-
-
 def by_status(status: int) -> type[ProviderError]:
     """The class of a status without any words. Anything unusual is the deployment's fault."""
     return STATUSES.get(status, Broken)
@@ -254,8 +248,6 @@ def error_of(
         return Silent(message, status=status)
     return kind(message, status=status, provider_code=words.code, retry_after=retry_after, body=body[:BODY_LIMIT])
 
-
-# --- when to come back ---------------------------------------------------------------------------------------------
 
 _GO_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 _GO_PIECE = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s|us|µs|ns)")

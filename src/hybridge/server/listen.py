@@ -8,24 +8,33 @@ from collections.abc import Callable
 from types import FrameType
 
 import uvicorn
+from msgspec import Struct
 
-from hybridge.config import Server
 from hybridge.server.asgi import Application
 
 #: Seconds an idle connection of a client is kept; longer than most clients keep theirs.
 _KEEP_CONNECTION_S = 75
 
 
+class Place(Struct, frozen=True):
+    """Where to listen, how long to drain (seconds), and with which certificate (PEM files) if any."""
+
+    host: str
+    port: int
+    drain: float = 60.0
+    certificate: str | None = None
+    private_key: str | None = None
+
+
 class Listener(uvicorn.Server):
     """One process's HTTP server. `on_ready` is called with its address once it listens."""
 
-    def __init__(self, application: Application, server: Server, on_ready: Callable[[str], None]) -> None:
-        tls = server.tls
+    def __init__(self, application: Application, place: Place, on_ready: Callable[[str], None]) -> None:
         super().__init__(
             uvicorn.Config(
                 application,
-                host=server.host,
-                port=server.port,
+                host=place.host,
+                port=place.port,
                 loop="uvloop",
                 http="httptools",
                 ws="none",
@@ -37,13 +46,13 @@ class Listener(uvicorn.Server):
                 server_header=False,
                 date_header=False,
                 timeout_keep_alive=_KEEP_CONNECTION_S,
-                timeout_graceful_shutdown=max(1, int(server.drain)),
-                ssl_certfile=tls.cert if tls else None,
-                ssl_keyfile=tls.key if tls else None,
+                timeout_graceful_shutdown=max(1, int(place.drain)),
+                ssl_certfile=place.certificate,
+                ssl_keyfile=place.private_key,
             )
         )
         self._front = application.front
-        self._scheme = "https" if tls else "http"
+        self._scheme = "https" if place.certificate else "http"
         self._on_ready = on_ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:

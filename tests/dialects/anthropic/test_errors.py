@@ -104,6 +104,7 @@ def body(kind: str, message: str) -> bytes:
         (403, "permission_error", "m", KeyRefused),
         (404, "not_found_error", "model: claude-x", ModelUnknown),
         (404, "not_found_error", "File not found: file_011CNha8iCJcU1wXNR6q4V8w", Rejected),
+        (404, "not_found_error", "No such thing: file_011CNha8iCJcU1wXNR6q4V8w", Rejected),
         (413, "request_too_large", "m", Rejected),
         (429, "rate_limit_error", "m", RateLimited),
         (500, "api_error", "m", Broken),

@@ -54,9 +54,6 @@ STOPS = {
 }
 
 
-# --- requests ------------------------------------------------------------------------------------------------------
-
-
 def model_of(exchange: Exchange) -> str | None:
     """Azure's older addresses name the model, so that the body may not."""
     return None if msgspec.json.decode(exchange.request).get("model") else "from-the-path"
@@ -109,9 +106,6 @@ def words(chat: Any) -> list[tuple[str, str, list[str]]]:
         )
         for turn in chat.turns
     ]
-
-
-# --- whole answers -------------------------------------------------------------------------------------------------
 
 
 def prompt_of(usage: dict[str, Any]) -> int:
@@ -167,9 +161,6 @@ def test_answers(exchange: Exchange) -> None:
 @pytest.mark.parametrize(("folder", "body"), captured_replies())
 def test_captured_answers(folder: str, body: bytes) -> None:
     check_reply(body, QUIRKS.get(folder, NO_QUIRKS))
-
-
-# --- streams -------------------------------------------------------------------------------------------------------
 
 
 def chunks_of(stream: bytes) -> list[dict[str, Any]]:
@@ -303,8 +294,6 @@ def test_errors_in_streams(exchange: Exchange) -> None:
         assert b'"error"' not in out
 
 
-# --- errors --------------------------------------------------------------------------------------------------------
-
 CLASSES = {
     "chat_error400_tooldefs_01": "broken",
     "deepseek/chat_error400_01": "context_overflow",
@@ -355,8 +344,6 @@ def test_reported_errors(status: int, body: bytes, request: pytest.FixtureReques
     assert isinstance(error, RateLimited) <= error.retry
     assert isinstance(error, ContextOverflow) <= (not error.fallback)
 
-
-# --- usage ---------------------------------------------------------------------------------------------------------
 
 LABELS = {
     "input_tokens": "prompt_tokens",

@@ -359,6 +359,7 @@ def test_unsigned_thoughts_go_where_they_are_wanted() -> None:
     assert encode(chat).dropped == ("reasoning",)
     signed = Chat(turns=(HI, assistant(Reasoning("x", "s", "", "anthropic"), Text("a")), HI))
     assert encode(signed, target).dropped == ("reasoning",)
+    assert b"reasoning_content" not in encode(signed, target).body
 
 
 def test_cache_marks_go_where_they_are_understood() -> None:

@@ -193,9 +193,6 @@ def test_white_space_before_an_answer() -> None:
     assert decode(b"\n         \n\n" + answer()).parts == (Text("hi"),)
 
 
-# --- usage ---------------------------------------------------------------------------------------------------------
-
-
 def test_cached_and_audio_tokens_are_inside_the_prompt() -> None:
     wire = {
         "prompt_tokens": 100,
@@ -279,9 +276,6 @@ def test_groq_puts_usage_elsewhere() -> None:
 )
 def test_bills(extra: dict[str, Any], quirks: Quirks, nano_usd: int | None) -> None:
     assert usage({**SPENT, **extra}, quirks).reported_nano_usd == nano_usd
-
-
-# --- for clients ---------------------------------------------------------------------------------------------------
 
 
 def test_an_answer_for_a_client() -> None:

@@ -129,9 +129,6 @@ def test_of_several_choices_the_first_is_heard() -> None:
     assert events == [START, TextDelta("a"), Finish(StopReason.LENGTH)]
 
 
-# --- calls ---------------------------------------------------------------------------------------------------------
-
-
 def test_parallel_calls_are_joined_by_index() -> None:
     assert read(
         tool(index=0, id="a", type="function", function=piece("", "f")),
@@ -224,9 +221,6 @@ def test_gemini_signs_calls() -> None:
     assert events[1] == ToolStart(0, "a", "f", "s", "gemini")
 
 
-# --- reasoning and refusal -----------------------------------------------------------------------------------------
-
-
 def test_reasoning_in_every_place() -> None:
     assert read(
         chunk({"reasoning_content": "a", "content": None}), chunk({"reasoning": "b", "channel": "analysis"})
@@ -270,8 +264,6 @@ def test_a_refusal() -> None:
     assert read(chunk({"refusal": "no"}), chunk({}, "stop"))[1:] == [RefusalDelta("no"), Finish(StopReason.REFUSAL)]
 
 
-# --- usage ---------------------------------------------------------------------------------------------------------
-
 SPENT = {"prompt_tokens": 1, "completion_tokens": 2}
 HEARD = UsageEvent(Usage(input=1, output=2))
 
@@ -282,9 +274,6 @@ def test_where_usage_stands() -> None:
     inside = framed({"id": "x", "choices": [{"index": 0, "delta": {}, "finish_reason": "stop", "usage": SPENT}]})
     assert read(inside)[-1] == HEARD
     assert not any(isinstance(event, UsageEvent) for event in read(chunk({"content": "a"}, usage=None)))
-
-
-# --- errors --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

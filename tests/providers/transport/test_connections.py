@@ -286,6 +286,44 @@ async def test_refused(transport: HttpTransport) -> None:
     assert repr(transport) == "<HttpTransport 0 open, 0 idle, 0 waiting>"
 
 
+async def test_a_failure_leaves_its_place(serve: Serve) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    transport = HttpTransport(environ={}, pool_size=1)
+    for _ in range(3):
+        with pytest.raises(ConnectFailed, match="refused"):
+            await post(transport, f"http://127.0.0.1:{port}/")
+    server = await serve(saying(OK))
+    for count in (1, 2):
+        call = asyncio.create_task(post(transport, server.url))
+        await turns(count)
+        call.cancel()
+        await asyncio.gather(call, return_exceptions=True)
+    assert await fetched(transport, server.url) == (200, b"ok")
+    await transport.aclose()
+
+
+async def test_the_last_used_is_used_first(transport: HttpTransport, serve: Serve) -> None:
+    used: list[int] = []
+    both = asyncio.Barrier(2)
+
+    async def script(peer: Peer) -> None:
+        while True:
+            await peer.asked()
+            used.append(peer.number)
+            if len(used) <= 2:
+                await both.wait()
+            if peer.number == 1:
+                await turns(20)
+            await peer.say(OK)
+
+    server = await serve(script)
+    await asyncio.gather(fetched(transport, server.url), fetched(transport, server.url))
+    for _ in range(3):
+        await fetched(transport, server.url)
+    assert used[2:] == [1, 1, 1]
+
+
 async def test_connect_time_out(transport: HttpTransport) -> None:
     # A full backlog: nobody accepts, so the third connection waits for ever.
     with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:

@@ -102,6 +102,19 @@ async def test_a_deadline_moved_away_does_not_fire(transport: HttpTransport, ser
     assert await waiting == b""
 
 
+async def test_a_deadline_moved_away_fires_later(transport: HttpTransport, serve: Serve) -> None:
+    server = await serve(stalling)
+    answer = await post(transport, server.url)
+    assert await answer.chunk() == b"some"
+    answer.deadline = soon(0.005)
+    waiting = asyncio.create_task(answer.chunk())
+    await turns(2)
+    answer.deadline = later = soon(0.03)
+    with pytest.raises(Silent):
+        await waiting
+    assert asyncio.get_running_loop().time() >= later - 0.002
+
+
 async def test_what_came_is_read_after_the_deadline(transport: HttpTransport, serve: Serve) -> None:
     server = await serve(saying(OK))
     answer = await post(transport, server.url)
@@ -124,3 +137,5 @@ async def test_calls_share_a_timer(transport: HttpTransport, serve: Serve) -> No
     for _ in range(20):
         await fetched(transport, server.url)
     assert connection._timer is timer
+    await transport.aclose()
+    assert timer.cancelled()

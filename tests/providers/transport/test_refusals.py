@@ -43,6 +43,7 @@ MALFORMED = {
     "status of two digits": b"HTTP/1.1 20 OK\r\n" + END,
     "status below 100": b"HTTP/1.1 099 OK\r\n" + END,
     "switching protocols": b"HTTP/1.1 101 Switching\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n",
+    "switching nothing": b"HTTP/1.1 101 Switching\r\n\r\n" + HEAD + END,
     "head without end": HEAD + b"x: " + b"y" * 600_000,
     "long head": HEAD + b"".join(b"x-%d: %b\r\n" % (i, b"y" * 1000) for i in range(70)) + END,
     "early hints without end": b"HTTP/1.1 103 Hints\r\nlink: x\r\n\r\n" * 3000,

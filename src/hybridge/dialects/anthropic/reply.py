@@ -56,12 +56,10 @@ class _Answer(Struct):
     content: list[Block] | None = None
     id: str = ""
     model: str = ""
-    type: str = ""
     stop_reason: str | None = None
     stop_sequence: str | None = None
     stop_details: StopDetails | None = None
     usage: Raw = Raw()
-    error: Raw = Raw()
 
 
 class _BlockSize(Struct):
@@ -71,10 +69,8 @@ class _BlockSize(Struct):
 
 class _Listened(Struct):
     content: list[_BlockSize] | None = None
-    type: str = ""
     stop_reason: str | None = None
     usage: Raw = Raw()
-    error: Raw = Raw()
 
 
 _ANSWER = msgspec.json.Decoder(_Answer)
@@ -127,7 +123,7 @@ def _answer(decoder: msgspec.json.Decoder[_A], body: bytes) -> _A:
     except UNREADABLE as exc:
         _raise_reported(body)
         raise MalformedAnswer(f"not a message: {exc}", status=200, body=body[:1000]) from None
-    if answer.type == "error" or answer.content is None:
+    if answer.content is None:
         _raise_reported(body)
         raise MalformedAnswer("a message without content", status=200, body=body[:1000])
     return answer

@@ -8,7 +8,7 @@ from msgspec import Raw
 
 from hybridge.chat import Chat, Reply
 from hybridge.dialects.codec import StreamEncoder
-from hybridge.dialects.openai import errors, facts, reply, request
+from hybridge.dialects.openai import errors, facts, reply_out, request
 from hybridge.dialects.openai.stream_out import Encoder
 from hybridge.errors import EndpointNotFound, GatewayError
 from hybridge.types import Facts
@@ -31,7 +31,7 @@ class OpenAIClient:
 
     def encode_reply(self, answer: Reply, *, request_id: str, created: int) -> bytes:
         """A whole answer. `created` is in Unix seconds."""
-        return reply.encode_reply(answer, request_id=request_id, created=created)
+        return reply_out.encode_reply(answer, request_id=request_id, created=created)
 
     def stream_encoder(self, *, model: str, include_usage: bool, request_id: str, created: int) -> StreamEncoder:
         """An encoder for one stream."""

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from hybridge.chat import Chat, Reply
 from hybridge.dialects.codec import Outgoing, Peek, Relay, StreamDecoder, Target
 from hybridge.dialects.openai import errors, outgoing, passthrough, reply
-from hybridge.dialects.openai.stream import Decoder, Listener
+from hybridge.dialects.openai.listener import Listener
+from hybridge.dialects.openai.stream import Decoder
 from hybridge.errors import ProviderError
 from hybridge.types import Facts, Quirks
 

@@ -1,4 +1,4 @@
-"""A whole answer, both ways. Source: https://platform.openai.com/docs/api-reference/chat/object."""
+"""A provider's whole answer. Source: https://platform.openai.com/docs/api-reference/chat/object."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from hybridge.dialects.codec import Peek, is_empty
 from hybridge.dialects.openai.errors import error_inside, refusal_inside
 from hybridge.dialects.openai.messages import Extra, data_url
 from hybridge.dialects.openai.out_tools import made_id
-from hybridge.dialects.openai.reasoning import Detail, message_fields, parts_of
-from hybridge.dialects.openai.usage import usage_at, usage_fields, usage_of
+from hybridge.dialects.openai.reasoning import Detail, parts_of
+from hybridge.dialects.openai.usage import usage_at, usage_of
 from hybridge.dialects.quirks import asks
 from hybridge.errors import Broken, EmptyAnswer, InvalidRequest, MalformedAnswer
 from hybridge.money import Usage
@@ -36,16 +36,6 @@ STOPS = {
 }
 #: Reasons that are failures of the provider, though they come as a 200.
 FAILURES = frozenset(("error", "network_error", "insufficient_system_resource", "abort"))
-
-_FINISHES = {
-    StopReason.LENGTH: "length",
-    StopReason.TOOL_CALLS: "tool_calls",
-    StopReason.CONTENT_FILTER: "content_filter",
-    StopReason.REFUSAL: "content_filter",
-}
-
-
-# --- reading -------------------------------------------------------------------------------------------------------
 
 
 class _PeekMessage(Struct):
@@ -294,79 +284,3 @@ def arguments_of(arguments: object) -> str:
 def signature_of(extra: Extra | None) -> str:
     """Gemini's signature of a call."""
     return (extra.google.thought_signature if extra and extra.google else None) or ""
-
-
-# --- writing -------------------------------------------------------------------------------------------------------
-
-
-def encode_reply(reply: Reply, *, request_id: str, created: int) -> bytes:
-    """A whole answer for a client; `created` is in Unix seconds."""
-    refused = any(isinstance(part, Refusal) for part in reply.parts)
-    choice = {
-        "index": 0,
-        "message": _message(reply.parts),
-        "logprobs": None,
-        "finish_reason": finish_of(reply.stop, refused=refused),
-    }
-    return _encoder.encode(
-        {
-            "id": reply.id or f"chatcmpl-{request_id}",
-            "object": "chat.completion",
-            "created": created,
-            "model": reply.model,
-            "choices": [choice],
-            "usage": usage_fields(reply.usage),
-        }
-    )
-
-
-def finish_of(stop: StopReason, *, refused: bool) -> str:
-    """The wire's word; a refusal in words ends in `stop`, one without is a filter's."""
-    return "stop" if refused and stop is StopReason.REFUSAL else _FINISHES.get(stop, "stop")
-
-
-def _message(parts: tuple[Part, ...]) -> dict[str, Any]:
-    text = "".join(part.text for part in parts if isinstance(part, Text))
-    refusal = "".join(part.text for part in parts if isinstance(part, Refusal))
-    calls = [_call(part) for part in parts if isinstance(part, ToolCall)]
-    images = [_picture(part) for part in parts if isinstance(part, Image)]
-    message: dict[str, Any] = {"role": "assistant", "content": text, "refusal": refusal or None}
-    if not text and (calls or refusal):
-        message["content"] = None
-    message |= message_fields([part for part in parts if isinstance(part, Reasoning)])
-    if calls:
-        message["tool_calls"] = calls
-    if images:
-        message["images"] = images
-    return message
-
-
-def _call(call: ToolCall) -> dict[str, Any]:
-    function = {"name": call.name, "arguments": call.arguments or "{}"}
-    written: dict[str, Any] = {"id": call.id, "type": "function", "function": function}
-    if call.signature:
-        written["extra_content"] = {"google": {"thought_signature": call.signature}}
-    return written
-
-
-def _picture(image: Image) -> dict[str, Any]:
-    return {
-        "type": "image_url",
-        "image_url": {"url": image.url or f"data:{image.media_type};base64,{image.data}"},
-    }
-
-
-__all__ = [
-    "FAILURES",
-    "WireFunction",
-    "WireText",
-    "arguments_of",
-    "decode_reply",
-    "encode_reply",
-    "finish_of",
-    "peek_reply",
-    "settle",
-    "signature_of",
-    "stop_of",
-    "thoughts",
-]

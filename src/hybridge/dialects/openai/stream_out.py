@@ -20,7 +20,7 @@ from hybridge.chat import (
     UsageEvent,
 )
 from hybridge.dialects.openai.reasoning import detail_of
-from hybridge.dialects.openai.reply import finish_of
+from hybridge.dialects.openai.reply_out import finish_of
 from hybridge.dialects.openai.usage import usage_fields
 from hybridge.money import Usage
 

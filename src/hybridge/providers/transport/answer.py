@@ -255,9 +255,7 @@ class Answer(Framing):
         self._connection = self._parser = connection.reader = None
         if self._head_only:
             self._pieces.clear()
-        if self._keep and not self._sending and not connection.closed:
-            if self._paused:
-                connection.transport.resume_reading()
+        if self._keep and not (self._sending or self._paused or connection.closed):
             connection.home.release(connection, self.headers)
         else:
             connection.abort()
