@@ -100,7 +100,7 @@ def said(body: bytes) -> Said:
     """
     try:
         found = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return Said(message=_plain(body))
     return said_by(found)
 

@@ -64,9 +64,10 @@ class Outgoing(Struct, frozen=True):
 
 
 class Peek(Struct, frozen=True):
-    """What a pass-through hears in a whole answer."""
+    """What a pass-through hears in a whole answer: what it cost and why it ended."""
 
     usage: Usage | None
+    stop: StopReason | None = None
 
 
 class StreamDecoder(Protocol):

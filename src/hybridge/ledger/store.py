@@ -11,6 +11,7 @@ import logging
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from threading import Condition, Event, Lock, Thread
 from typing import Any, Protocol
@@ -84,18 +85,21 @@ class MemoryLedger:
         """Nothing to do."""
 
 
-def _insert(table: str, columns: Sequence[str], unique: str) -> str:
+@cache
+def _insert(table: str, columns: tuple[str, ...], unique: str, rows: int) -> str:
     # Not `OR IGNORE`, which would also swallow a row that breaks a rule.
-    marks = ", ".join("?" * len(columns))
-    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks}) ON CONFLICT ({unique}) DO NOTHING"
+    marks = ", ".join([f"({', '.join('?' * len(columns))})"] * rows)
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES {marks} ON CONFLICT ({unique}) DO NOTHING"
 
 
 def _select(table: str, columns: Sequence[str], where: str) -> str:
     return f"SELECT {', '.join(columns)} FROM {table} WHERE {where}"
 
 
-_INSERT_REQUEST = _insert("requests", REQUEST_COLUMNS, "id")
-_INSERT_ATTEMPT = _insert("attempts", ATTEMPT_COLUMNS, "request_id, number")
+#: Rows of one statement. Each statement lets go of the interpreter's lock and takes it again, which costs the threads
+#: that answer requests more than the row itself.
+_ROWS = 50
+
 _FIND_REQUEST = _select("requests", REQUEST_COLUMNS, "id = ?")
 _FIND_ATTEMPTS = _select("attempts", ATTEMPT_COLUMNS, "request_id = ? ORDER BY number")
 
@@ -235,8 +239,13 @@ class SqliteLedger:
 
     def _insert_all(self, database: sqlite3.Connection, batch: Sequence[Rows]) -> None:
         with schema.transaction(database):
-            database.executemany(_INSERT_REQUEST, [rows.request for rows in batch])
-            database.executemany(_INSERT_ATTEMPT, [row for rows in batch for row in rows.attempts])
+            for at in range(0, len(batch), _ROWS):
+                part = batch[at : at + _ROWS]
+                _insert_rows(database, ("requests", REQUEST_COLUMNS, "id"), [rows.request for rows in part])
+                attempts = [row for rows in part for row in rows.attempts]
+                for start in range(0, len(attempts), _ROWS):
+                    table = ("attempts", ATTEMPT_COLUMNS, "request_id, number")
+                    _insert_rows(database, table, attempts[start : start + _ROWS])
 
     def _insert_one(self, database: sqlite3.Connection, rows: Rows) -> None:
         try:
@@ -264,3 +273,7 @@ class SqliteLedger:
         else:
             self._waiting.clear()
             self._spilled = True
+
+
+def _insert_rows(database: sqlite3.Connection, table: tuple[str, tuple[str, ...], str], rows: list[list[Any]]) -> None:
+    database.execute(_insert(*table, len(rows)), [value for row in rows for value in row])

@@ -58,7 +58,6 @@ class WireEvent(Struct):
     content_block: Opening | None = None
     delta: Delta | None = None
     usage: Raw = Raw()
-    error: Raw = Raw()
 
 
 _EVENT = msgspec.json.Decoder(WireEvent)

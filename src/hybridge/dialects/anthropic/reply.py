@@ -93,8 +93,9 @@ def peek_reply(body: bytes, quirks: Quirks) -> Peek:
     answer = _answer(_LISTENED, body)
     usage = _usage(answer.usage, quirks)
     content = any(block.type != "text" or len(memoryview(block.text)) > 2 for block in answer.content or ())
-    _check(content, stop_reason(answer.stop_reason), usage)
-    return Peek(usage)
+    stop = stop_reason(answer.stop_reason)
+    _check(content, stop, usage)
+    return Peek(usage, stop)
 
 
 def decode_reply(body: bytes, quirks: Quirks) -> Reply:

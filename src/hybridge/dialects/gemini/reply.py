@@ -95,8 +95,9 @@ def peek_reply(body: bytes, quirks: Quirks) -> Peek:
         raise error_inside(body)
     usage = wire.usage_of(heard.usage_metadata)
     end = heard.end()
-    _check(heard.content(), end, wire.stop_reason(end, called=False) if end else None, usage)
-    return Peek(usage)
+    stop = wire.stop_reason(end, called=False) if end else None
+    _check(heard.content(), end, stop, usage)
+    return Peek(usage, stop)
 
 
 def decode_reply(body: bytes, quirks: Quirks) -> Reply:

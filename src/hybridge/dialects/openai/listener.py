@@ -112,7 +112,7 @@ class Listener:
             return True
         try:
             chunk = _heard.decode(data)
-        except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
             self.error = unreadable(name, data, exc)
             return False
         if name or chunk.error is not _NONE:
@@ -183,6 +183,6 @@ def _is_whole(data: bytes) -> bool:
         return True
     try:
         msgspec.json.decode(data, type=Raw)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
     return True

@@ -24,6 +24,8 @@ def decode(decoder: msgspec.json.Decoder[T], body: bytes | Raw, place: str = "")
         refuse(place, f"not valid JSON: {exc}", exc)
     except UnicodeDecodeError as exc:
         refuse(place, "not valid UTF-8", exc)
+    except RecursionError as exc:
+        refuse(place, "nested too deeply", exc)
 
 
 def refuse(place: str, problem: str, cause: Exception | None = None) -> NoReturn:

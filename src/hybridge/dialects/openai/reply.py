@@ -126,13 +126,13 @@ def peek_reply(body: bytes, quirks: Quirks) -> Peek:
     stop = next((stop_of(choice.finish_reason) for choice in choices), None)
     if is_empty(content, stop, usage):
         raise EmptyAnswer("the answer holds nothing", status=200)
-    return Peek(usage)
+    return Peek(usage, stop)
 
 
 def _peek(body: bytes, quirks: Quirks) -> tuple[_PeekReply, Usage | None]:
     try:
         reply = _peeks.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         _malformed(body, exc)
     _check(reply, body)
     usage = usage_of(reply.usage, quirks)
@@ -187,7 +187,7 @@ def decode_reply(body: bytes, quirks: Quirks) -> Reply:
     _, usage = _peek(body, quirks)
     try:
         reply = _replies.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise MalformedAnswer(f"not an answer: {exc}", status=200, body=body[:1024]) from exc
     assert reply.choices, "peeked at"
     choice = reply.choices[0]

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from hybridge.chat import Image, Reasoning, Refusal, Reply, StopReason, Text, ToolCall
+from hybridge.chat import Image, Part, Reasoning, Refusal, Reply, StopReason, Text, ToolCall
 from hybridge.dialects.openai.reasoning import message_fields
 from hybridge.dialects.openai.usage import usage_fields
 

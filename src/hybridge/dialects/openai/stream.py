@@ -99,7 +99,7 @@ class Decoder:
             return
         try:
             chunk = _chunks.decode(data)
-        except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
             self._fail(events, unreadable(name, data, exc))
             return
         error = error_in(name, data, chunk.error) or self._chosen_error(chunk)

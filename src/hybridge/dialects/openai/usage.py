@@ -55,7 +55,7 @@ def usage_of(wire: Raw | bytes | None, quirks: Quirks) -> Usage | None:
         return None
     try:
         said = _usage.decode(wire)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     return _buckets(said, quirks, _reported(said, wire, quirks) if quirks.cost_path else None)
 
@@ -127,7 +127,7 @@ def _at(document: Raw | bytes, path: str) -> Raw | None:
     for name in path.split("."):
         try:
             found = _members.decode(found).get(name) if found is not None else None
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
     return found if isinstance(found, Raw) else None
 

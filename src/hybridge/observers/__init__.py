@@ -1,0 +1,1 @@
+"""Readers of ledger entries: what an entry means for whoever watches."""
