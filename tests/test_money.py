@@ -214,7 +214,7 @@ def test_the_example_of_the_product_page() -> None:
 
 @given(st.integers(0, 10**18), st.decimals("0.0001", 10**6, places=6))
 def test_an_amount_is_exact(nano: int, per_usd: Decimal) -> None:
-    table = rates("XXX", {"XXX": Rate("XXX", per_usd, dt.date(2026, 11, 22))})
+    table = rates("XTS", {"XTS": Rate("XTS", per_usd, dt.date(2026, 11, 22))})
     with localcontext(prec=200):
         assert table.amount(nano) == nano * per_usd / 10**9
 
@@ -222,8 +222,8 @@ def test_an_amount_is_exact(nano: int, per_usd: Decimal) -> None:
 @given(st.decimals(0, 10**9, places=4), st.decimals("0.01", 10**6, places=4))
 def test_a_budget_is_never_widened_by_rounding(amount: Decimal, per_usd: Decimal) -> None:
     assume(per_usd > 0)
-    table = rates("XXX", {"XXX": Rate("XXX", per_usd, dt.date(2026, 11, 22))})
-    nano = table.nano_usd(Money(amount, "XXX"))
+    table = rates("XTS", {"XTS": Rate("XTS", per_usd, dt.date(2026, 11, 22))})
+    nano = table.nano_usd(Money(amount, "XTS"))
     with localcontext(prec=200):
         assert nano * per_usd <= amount * 10**9 < (nano + 1) * per_usd
 

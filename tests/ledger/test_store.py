@@ -72,22 +72,18 @@ def test_a_setting_is_made_once(any_ledger: Ledger) -> None:
 
 
 def test_a_setting_is_shared_by_all_who_use_the_file(path: Path) -> None:
-    ledgers = [SqliteLedger(path) for _ in range(4)]
-    values: list[str] = []
-    threads = [
-        threading.Thread(
-            target=lambda number=number: values.append(ledgers[number].setting("seal", lambda: f"s{number}"))
-        )
-        for number in range(4)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(values) == 4
-    assert len(set(values)) == 1
-    for ledger in ledgers:
-        ledger.close()
+    with closing(SqliteLedger(path)) as one, closing(SqliteLedger(path)) as two:
+        seen: list[str] = []
+        other = threading.Thread(target=lambda: seen.append(two.setting("seal", lambda: "two's")))
+
+        def make() -> str:
+            other.start()
+            other.join(0.3)  # it has to wait until this one is made
+            return "one's"
+
+        assert one.setting("seal", make) == "one's"
+        other.join(10)
+    assert seen == ["one's"]
 
 
 def test_an_entry_is_found_at_each_moment_of_its_way(ledger: SqliteLedger) -> None:
@@ -125,8 +121,10 @@ def test_closing_writes_what_is_left(path: Path) -> None:
 def test_the_same_request_is_kept_once(ledger: SqliteLedger, path: Path) -> None:
     ledger.append(entry(1))
     ledger.append(entry(1, model="another"))
+    ledger.append(entry(2))
     assert ledger.flush()
-    assert (count(path), count(path, "attempts")) == (1, 1)
+    assert (count(path), count(path, "attempts")) == (2, 2)
+    assert [file.name for file in path.parent.iterdir() if "refused" in file.name] == []
     found = ledger.find(entry(1).id)
     assert found is not None
     assert found["model"] == "gpt-4o-mini"
@@ -137,7 +135,7 @@ def test_a_locked_database_is_waited_for(ledger: SqliteLedger, path: Path, caplo
         other.execute("BEGIN IMMEDIATE")
         for number in range(500):
             ledger.append(entry(number))
-        assert not ledger.flush(0.5)
+        assert [ledger.flush(0.2) for _ in range(3)] == [False] * 3
         assert ledger.pending == 500
         assert ledger.find(entry(3).id)
         other.execute("ROLLBACK")
@@ -149,6 +147,7 @@ def test_a_locked_database_is_waited_for(ledger: SqliteLedger, path: Path, caplo
 def test_too_much_waits_in_a_file_and_comes_back(path: Path) -> None:
     spill = path.with_name("ledger.db.spill.jsonl")
     with closing(SqliteLedger(path, busy=0.05, most_waiting=100)) as ledger:
+        assert ledger.flush()
         with closing(schema.connect(path)) as other:
             other.execute("BEGIN IMMEDIATE")
             for number in range(1000):

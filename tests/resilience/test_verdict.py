@@ -164,6 +164,13 @@ def test_open_breakers_are_503_with_the_time_to_come_back() -> None:
     assert told.retry_after == min(world.breakers[each.id].retry_in for each in (A, B))
 
 
+def test_nobody_is_told_to_come_back_at_once() -> None:
+    world = World(A)
+    world.open(A)
+    world.clock.now += world.breakers[A.id].retry_in - 0.3
+    assert untried(world).retry_after == 1.0
+
+
 def test_a_breaker_that_is_held_open_for_good_has_a_finite_wait() -> None:
     world = World(A)
     world.breakers[A.id].force("open")

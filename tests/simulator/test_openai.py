@@ -84,6 +84,13 @@ async def test_tools_forced_and_asked_for_and_answered(client: AsyncOpenAI) -> N
         model="gpt-4o-mini", messages=HELLO, tools=[WEATHER], tool_choice="required"
     )
     assert forced.choices[0].message.tool_calls
+    named = await client.chat.completions.create(
+        model="gpt-4o-mini",
+        messages=HELLO,
+        tools=[WEATHER],
+        tool_choice={"type": "function", "function": {"name": "get_weather"}},
+    )
+    assert named.choices[0].message.tool_calls
     none = await client.chat.completions.create(
         model="gpt-4o-mini", messages=messages, tools=[WEATHER], tool_choice="none"
     )
@@ -220,6 +227,23 @@ async def test_max_tokens_stop_n_and_reasoning(client: AsyncOpenAI) -> None:
             400,
             "invalid_image_format",
             None,
+        ),
+        (
+            {"tools": [WEATHER], "tool_choice": {"type": "function", "function": {"name": "x"}}},
+            400,
+            None,
+            "tool_choice",
+        ),
+        (
+            {
+                "response_format": {
+                    "type": "json_schema",
+                    "json_schema": {"name": "x", "strict": True, "schema": {"type": "object"}},
+                }
+            },
+            400,
+            None,
+            "response_format",
         ),
         ({"tools": ["x"]}, 400, "missing_required_parameter", "tools[0].function.name"),
         ({"messages": [{"role": "assistant", "tool_calls": "x"}]}, 400, None, None),

@@ -112,21 +112,31 @@ async def test_aihubmix_speaks_three_dialects_at_one_host() -> None:
         assert (await call(provider, "/nowhere")).status == 404
 
 
-async def test_the_command_runs_until_it_is_told_to_end(tmp_path: Path) -> None:
-    code = (
-        "from hybridge.simulator.command import simulate; simulate(dialects=['openai', 'gemini'], port=0, "
-        "scenario=None, seed=1, latency_ms=0, tokens_per_second=0, faults=['status:503@0'])"
-    )
+async def _told(**options: object) -> tuple[list[str], int | None, bytes]:
+    """Run the command until it has said two lines, then end it."""
+    code = f"from hybridge.simulator.command import *; from pathlib import *; simulate(**{options!r})"
     running = await asyncio.create_subprocess_exec(
         sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
     assert running.stdout is not None
     lines = [(await running.stdout.readline()).decode() for _ in range(2)]
-    assert lines[0].startswith("openai is ready on http://127.0.0.1:")
-    assert lines[1].startswith("gemini is ready on http://127.0.0.1:") and "/v1beta" in lines[1]
     running.send_signal(signal.SIGTERM)
-    _, told = await running.communicate()
-    assert (running.returncode, told) == (0, b"")
+    _, complaints = await running.communicate()
+    return lines, running.returncode, complaints
+
+
+async def test_the_command_runs_until_it_is_told_to_end(tmp_path: Path) -> None:
+    plain = {"port": 0, "seed": 1, "latency_ms": 0.0, "tokens_per_second": 0.0}
+    (first, second), status, complaints = await _told(
+        dialects=["openai", "gemini"], scenario=None, faults=["status:503@0"], **plain
+    )
+    assert first.startswith("openai is ready on http://127.0.0.1:")
+    assert second.startswith("gemini is ready on http://127.0.0.1:") and "/v1beta" in second
+    assert (status, complaints) == (0, b"")
+    file = tmp_path / "scenario.yaml"
+    file.write_text(SCENARIO)
+    (first, second), status, _ = await _told(dialects=[], scenario=file, faults=[], **plain)
+    assert (first.split()[0], second.split()[0], status) == ("quick", "claude", 0)
 
 
 def test_what_the_command_cannot_understand(tmp_path: Path) -> None:

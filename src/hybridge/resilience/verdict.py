@@ -10,6 +10,7 @@ from msgspec import Struct
 from hybridge.errors import (
     AllDeploymentsFailed,
     Blame,
+    CannotCarry,
     ConnectTimeout,
     ContentFiltered,
     ContextOverflow,
@@ -21,6 +22,7 @@ from hybridge.errors import (
     TimedOut,
     TooManyRequests,
     Unavailable,
+    UnsupportedParameter,
 )
 from hybridge.types import Deployment
 
@@ -49,11 +51,24 @@ def refusal(failure: Failure, dialect: str | None = None) -> Refused:
     if not 400 <= status < 500 or status in _OURS:
         status = 400
     same = dialect is None or dialect == failure.deployment.surface.dialect
-    return Refused(error.message, status=status, code=code, body=error.body if same else b"")
+    return Refused(
+        error.message,
+        status=status,
+        code=code,
+        body=error.body if same else b"",
+        retry_after=error.retry_after,
+        headers=error.headers,
+    )
 
 
 def all_failed(failures: Sequence[Failure], wait: float | None) -> GatewayError:
-    """Every call failed; `wait` is the shortest time in seconds until a key is well again."""
+    """Every call failed; `wait` is the shortest time in seconds until a key is well again.
+
+    A deployment that cannot carry the request was not called and is no attempt; if all are such, the request is told.
+    """
+    failures = [failure for failure in failures if not isinstance(failure.error, CannotCarry)] or failures
+    if all(isinstance(failure.error, CannotCarry) for failure in failures):
+        return _unsupported(failures)
     errors = [failure.error for failure in failures]
     details = {"attempts": [_described(failure) for failure in failures]}
     if any(isinstance(error, RateLimited) for error in errors) and all(map(_too_fast, errors)):
@@ -66,6 +81,15 @@ def all_failed(failures: Sequence[Failure], wait: float | None) -> GatewayError:
     if all(isinstance(error, (Silent, ConnectTimeout)) for error in errors):
         return TimedOut(f"no answer in time in {_attempts(len(errors))}", details=details)
     return AllDeploymentsFailed(f"every deployment failed, in {_attempts(len(errors))}", details=details)
+
+
+def _unsupported(failures: Sequence[Failure]) -> UnsupportedParameter:
+    fields = sorted({field for one in failures if isinstance(one.error, CannotCarry) for field in one.error.fields})
+    return UnsupportedParameter(
+        f"no deployment that is able can carry {', '.join(fields)}; "
+        "leave it out, or allow dropping it by route.drop_unsupported",
+        param=fields[0] if fields else None,
+    )
 
 
 def nobody_asked(waits: Sequence[float], *, limited: bool) -> GatewayError:

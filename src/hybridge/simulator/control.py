@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import msgspec
 from msgspec import Struct
 
 from hybridge.simulator.connection import Connection
-from hybridge.simulator.faults import Fault
+from hybridge.simulator.faults import Fault, Faults
 from hybridge.simulator.reply import send_whole
-
-if TYPE_CHECKING:
-    from hybridge.simulator.server import SimulatedProvider
+from hybridge.simulator.scenario import Leg
 
 CONTROL = "/__control"
+
+
+class Controlled(Protocol):
+    """The provider, as far as it is controlled."""
+
+    leg: Leg
+    faults: Faults
+    count: int
+    left_early: int
 
 
 class Order(Struct, frozen=True, forbid_unknown_fields=True):
@@ -27,7 +34,7 @@ class Order(Struct, frozen=True, forbid_unknown_fields=True):
 _ORDER = msgspec.json.Decoder(Order)
 
 
-async def control(provider: SimulatedProvider, method: str, connection: Connection) -> None:
+async def control(provider: Controlled, method: str, connection: Connection) -> None:
     """`GET` tells counts and faults, `POST` (an `Order`) changes faults, `DELETE` clears them."""
     body = await connection.body()
     if method == "DELETE":
@@ -41,7 +48,7 @@ async def control(provider: SimulatedProvider, method: str, connection: Connecti
         if order.faults is not None:
             provider.faults.standing = order.faults
         for fault in order.fail_next:
-            provider.fail_next(fault)
+            provider.faults.fail_next(fault)
     told = {
         "name": provider.leg.name,
         "requests": provider.count,

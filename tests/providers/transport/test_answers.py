@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from hybridge import types
 from hybridge.errors import ConnectionLost, TooLarge
 from hybridge.providers.transport import HttpTransport
 from tests.providers.transport.conftest import Serve
@@ -34,6 +35,13 @@ async def test_head_and_body(transport: HttpTransport, serve: Serve) -> None:
     answer.close()
     assert repr(transport) == "<HttpTransport 1 open, 1 idle, 0 waiting>"
     assert "201 from http://127.0.0.1" in repr(answer)
+
+
+async def test_they_are_what_the_house_asks_for(transport: HttpTransport, serve: Serve) -> None:
+    # mypy looks at these two lines: they fail where the protocols are not kept.
+    way_out: types.Transport = transport
+    answer: types.Answer = await post(transport, (await serve(saying(LENGTH))).url)
+    assert (way_out is transport, answer.status) == (True, 201)
 
 
 async def test_read_does_not_wait_for_what_came_with_the_head(transport: HttpTransport, serve: Serve) -> None:

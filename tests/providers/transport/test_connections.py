@@ -83,6 +83,24 @@ async def test_a_stale_connection_is_tried_once_more(transport: HttpTransport, s
     assert server.connections == 2
 
 
+async def test_the_second_try_takes_a_new_connection(transport: HttpTransport, serve: Serve) -> None:
+    both = asyncio.Barrier(2)
+
+    async def script(peer: Peer) -> None:
+        await peer.asked()
+        if peer.number <= 2:
+            await both.wait()
+        await peer.say(OK)
+        if peer.number <= 2:
+            await peer.asked()
+
+    server = await serve(script)
+    await asyncio.gather(fetched(transport, server.url), fetched(transport, server.url))
+    assert repr(transport) == "<HttpTransport 2 open, 2 idle, 0 waiting>"
+    assert await fetched(transport, server.url) == (200, b"ok")
+    assert server.connections == 3
+
+
 async def test_a_large_body_is_sent_again_whole(transport: HttpTransport, serve: Serve) -> None:
     bodies: list[bytes] = []
     body = bytes(range(256)) * 2000
@@ -264,6 +282,7 @@ async def test_who_waits_and_is_served_and_cancelled_at_once_gives_back(serve: S
 async def test_one_that_is_closed_before_its_turn_is_passed_over(serve: Serve) -> None:
     server = await serve(saying(OK))
     transport = HttpTransport(environ={}, pool_size=1)
+    transport.stale_within = 0.0
     assert await fetched(transport, server.url) == (200, b"ok")
     pool = next(iter(transport._pools.values()))
     connection = pool.take()

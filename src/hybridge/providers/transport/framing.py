@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from httptools import HttpResponseParser
 
 from hybridge.errors import MalformedAnswer, ProviderError
@@ -24,6 +26,7 @@ class Framing:
 
     __slots__ = (
         "_decoder",
+        "_fields",
         "_framed",
         "_head_only",
         "_keep",
@@ -40,7 +43,9 @@ class Framing:
 
     def __init__(self, origin: object, head_only: bool) -> None:
         self.status = 0
-        self.headers: dict[str, str] = {}
+        self._fields: dict[str, str] = {}
+        # The same mapping, for those who only read it.
+        self.headers: Mapping[str, str] = self._fields
         self._origin = origin
         self._head_only = head_only
         self._pieces: list[bytes] = []
@@ -62,11 +67,11 @@ class Framing:
         if self.status:
             return
         key = _names.get(name) or _learn(name)
-        headers = self.headers
-        if key in headers:
-            headers[key] += ", " + value.decode("latin-1")
+        fields = self._fields
+        if key in fields:
+            fields[key] += ", " + value.decode("latin-1")
         elif key != "set-cookie":
-            headers[key] = value.decode("latin-1")
+            fields[key] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
         """httptools: the head is whole. Raises `MalformedAnswer` for framing that could be read in two ways."""
@@ -92,33 +97,33 @@ class Framing:
 
     def _measure(self) -> None:
         """So much came in one read that the head alone may be too long."""
-        if sum(len(name) + len(value) for name, value in self.headers.items()) > LONGEST_HEAD:
+        if sum(len(name) + len(value) for name, value in self._fields.items()) > LONGEST_HEAD:
             raise MalformedAnswer(f"{self._origin}: the head of the answer is longer than {LONGEST_HEAD} bytes")
 
     def _interim(self, status: int) -> None:
-        if status < 100 or status == 101:
+        if status < 100:
             raise MalformedAnswer(f"{self._origin}: status {status} was not asked for")
-        self.headers.clear()
+        self._fields.clear()
 
     def _frame(self) -> None:
-        headers = self.headers
-        if "content-length" in headers:
+        fields = self._fields
+        if "content-length" in fields:
             self._framed = True
-            self._length = int(headers["content-length"])
-        elif "transfer-encoding" in headers:
+            self._length = int(fields["content-length"])
+        elif "transfer-encoding" in fields:
             self._framed = True
-            coding = headers["transfer-encoding"]
+            coding = fields["transfer-encoding"]
             # Others end with the connection, or mean nothing in HTTP/1.0 (RFC 9112, section 6.1).
             if coding.lower() != "chunked" or self._parser.get_http_version() != "1.1":  # type: ignore[union-attr]
                 raise MalformedAnswer(f"{self._origin}: transfer coding {coding[:40]!r} was not asked for")
-        if "content-encoding" in headers:
-            self._encoded(headers.pop("content-encoding").strip().lower())
+        if "content-encoding" in fields:
+            self._encoded(fields.pop("content-encoding").strip().lower())
 
     def _encoded(self, encoding: str) -> None:
         if encoding not in ("", "identity"):
             self._decoder = Decoder(encoding)
             # It counts the encoded bytes, which nobody gets to see.
-            self.headers.pop("content-length", None)
+            self._fields.pop("content-length", None)
 
     def _malformed(self, exc: Exception | None, said: str = "") -> ProviderError:
         if exc is not None and isinstance(exc.__context__, ProviderError):
