@@ -6,6 +6,7 @@ import argparse
 import shutil
 from pathlib import Path
 
+from bench.cases import CASES, measured
 from bench.processes import cores, free_port, listening, running
 
 _CONFIG = """
@@ -31,8 +32,6 @@ def measure(upstream: int, folder: Path, arguments: argparse.Namespace) -> dict[
     program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
     if program is None:
         return {}
-    from bench.__main__ import CASES, measured
-
     port = free_port()
     file = folder / "nginx.conf"
     file.write_text(_CONFIG.format(folder=folder, upstream=upstream, port=port))

@@ -6,7 +6,7 @@ import random
 import time
 from collections.abc import Callable
 
-from bench.__main__ import body
+from bench.cases import body
 from bench.upstream import _UNARY, _openai_events
 from hybridge import app
 from hybridge.access.request_ids import RequestIds

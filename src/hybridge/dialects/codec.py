@@ -129,9 +129,7 @@ class ClientChat(Protocol):
     def encode_reply(self, reply: Reply, *, request_id: str, created: int) -> bytes:
         """A whole answer. `created` is in Unix seconds."""
 
-    def stream_encoder(
-        self, *, model: str, include_usage: bool, request_id: str, created: int
-    ) -> StreamEncoder:
+    def stream_encoder(self, *, model: str, include_usage: bool, request_id: str, created: int) -> StreamEncoder:
         """An encoder for one stream; `model` is what the client asked for, told until the provider names its own."""
 
     def encode_error(self, error: GatewayError, *, request_id: str) -> bytes:

@@ -13,13 +13,13 @@ from msgspec import Raw
 
 from hybridge.chat import Chat
 from hybridge.dialects import quirks
-from hybridge.dialects.anthropic.losses import Losses
 from hybridge.dialects.anthropic.marks import SEARCHED, is_foreign
 from hybridge.dialects.anthropic.models import Traits, traits_of
 from hybridge.dialects.anthropic.thinking import thinking_members
 from hybridge.dialects.anthropic.tools import format_members, tool_members
 from hybridge.dialects.anthropic.turns import Writing, cache_marks
 from hybridge.dialects.codec import Outgoing, Target
+from hybridge.dialects.losses import Losses
 from hybridge.types import Facts
 
 #: What `max_tokens` is where neither the client nor the catalogue says it: the field is required.
@@ -36,7 +36,7 @@ _BLOCKS = msgspec.json.Decoder(list[dict[str, Raw]])
 
 def encode_request(chat: Chat, target: Target) -> Outgoing:
     """A request of another dialect. Raises `CannotCarry` with the names of what this dialect or model cannot say."""
-    losses = Losses(target.drop_unsupported)
+    losses = Losses(drop_unsupported=target.drop_unsupported)
     losses.refuse(*chat.unknown)
     traits = traits_of(target.model, target.name)
     writing = Writing(traits, target.images, losses, cache_marks(chat))
@@ -52,7 +52,7 @@ def encode_request(chat: Chat, target: Target) -> Outgoing:
     if target.stream:
         fields["stream"] = True
     losses.drop(*quirks.apply(fields, target.quirks))
-    return Outgoing(msgspec.json.encode(fields), losses.settle())
+    return Outgoing(msgspec.json.encode(fields), losses.named())
 
 
 def _max_tokens(chat: Chat, target: Target, losses: Losses) -> int:
@@ -137,7 +137,7 @@ def adapt(facts: Facts, target: Target) -> Outgoing:
     if SEARCHED in bytes(facts.fields["messages"]):
         fields["messages"] = _without_foreign(facts.fields["messages"], losses)
     losses.drop(*quirks.apply(fields, target.quirks))
-    return Outgoing(msgspec.json.encode(fields), losses.settle())
+    return Outgoing(msgspec.json.encode(fields), losses.named())
 
 
 def _without_foreign(raw: Raw, losses: Losses) -> Raw | list[dict[str, Any]]:

@@ -190,6 +190,8 @@ def _tools(fields: Mapping[str, Raw], reading: Reading) -> tuple[Tool, ...]:
             if is_given(value) and bytes(memoryview(value)[:6]) != b"false":
                 reading.hints[f"tools.{hint}" if hint != "cache_control" else hint] = None
         schema = tool.input_schema if is_given(tool.input_schema) else None
+        if schema is not None and bytes(memoryview(schema)[:1]) != b"{":
+            raise refuse("a schema is an object", "tools.input_schema")
         tools.append(Tool(tool.name, tool.description or "", schema, tool.strict))
     return tuple(tools)
 

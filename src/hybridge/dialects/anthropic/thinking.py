@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from hybridge.chat import Chat, Effort, Part, Reasoning, Thinking, ToolCall
-from hybridge.dialects.anthropic.losses import Losses
 from hybridge.dialects.anthropic.marks import ORIGIN
 from hybridge.dialects.anthropic.models import Traits
+from hybridge.dialects.losses import Losses
 
 #: The smallest budget that the API takes; it must also be less than `max_tokens`.
 LEAST_BUDGET = 1024

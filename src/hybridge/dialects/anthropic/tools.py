@@ -12,10 +12,10 @@ import msgspec
 from msgspec import Raw
 
 from hybridge.chat import Chat, Format, Tool, ToolCall
-from hybridge.dialects.anthropic.losses import Losses
 from hybridge.dialects.anthropic.models import Traits
 from hybridge.dialects.anthropic.schema import ANY_OBJECT, arguments_schema, is_object, strict_schema
 from hybridge.dialects.anthropic.turns import TOOL_NAME
+from hybridge.dialects.losses import Losses
 
 #: The tool that a model without structured outputs is made to call. The name is reserved, so that whoever decodes an
 #: answer knows without further ado that this call is the answer itself.

@@ -16,10 +16,10 @@ import msgspec
 from msgspec import Raw
 
 from hybridge.chat import Chat, File, Image, Part, Reasoning, Refusal, Text, ToolCall, ToolResult, Turn
-from hybridge.dialects.anthropic.losses import Losses
 from hybridge.dialects.anthropic.marks import ORIGIN
 from hybridge.dialects.anthropic.models import Traits
 from hybridge.dialects.anthropic.places import UNREADABLE
+from hybridge.dialects.losses import Losses
 
 #: Stands where the API wants words and the conversation has none.
 PLACEHOLDER = "."

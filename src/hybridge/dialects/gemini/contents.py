@@ -10,9 +10,9 @@ from msgspec import Raw
 
 from hybridge.chat import Audio, File, Image, Part, Reasoning, Refusal, Text, ToolCall, ToolResult, Turn
 from hybridge.dialects.gemini import media
-from hybridge.dialects.gemini.losses import Losses
 from hybridge.dialects.gemini.models import NO_SIGNATURE, Traits
 from hybridge.dialects.gemini.signatures import ORIGIN
+from hybridge.dialects.losses import Losses
 
 _OBJECT = msgspec.json.Decoder(dict[str, Raw])
 #: A turn without words is refused, so one that must be there says this.

@@ -17,11 +17,11 @@ from hybridge.dialects import quirks
 from hybridge.dialects.codec import Outgoing, Target
 from hybridge.dialects.gemini import media
 from hybridge.dialects.gemini.contents import Contents
-from hybridge.dialects.gemini.losses import Losses
 from hybridge.dialects.gemini.models import EFFORT_TOKENS, LEVELS, TOOL_NAME, Traits, traits
 from hybridge.dialects.gemini.protojson import camel, named
 from hybridge.dialects.gemini.schema import is_empty, to_subset
 from hybridge.dialects.gemini.signatures import without_seals
+from hybridge.dialects.losses import Losses
 from hybridge.types import Facts, Quirks
 
 #: What of other dialects' requests this one carries.

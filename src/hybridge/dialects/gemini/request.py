@@ -111,7 +111,9 @@ def _tool(declared: Mapping[str, Raw], place: str) -> Tool:
     if not name:
         raise pj.invalid(f"{place}.name", "is missing")
     schema = declared.get("parametersJsonSchema")
-    if schema is None and "parameters" in declared:
+    if schema is not None:
+        pj.members(schema, f"{place}.parametersJsonSchema")
+    elif "parameters" in declared:
         schema = to_json_schema(declared["parameters"], f"{place}.parameters")
     return Tool(name, pj.string(declared.get("description"), f"{place}.description"), schema)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from hybridge.chat import (
     Ask,
@@ -22,16 +22,9 @@ from hybridge.chat import (
     Turn,
 )
 from hybridge.dialects.codec import Target
+from hybridge.dialects.losses import Losses
 from hybridge.dialects.openai.out_tools import call_id
 from hybridge.dialects.openai.reasoning import message_fields
-
-
-class Losses(Protocol):
-    """Where the writer says what it could not write."""
-
-    def drop(self, name: str) -> None: ...
-
-    def cannot(self, name: str) -> None: ...
 
 
 class Writer:
@@ -54,7 +47,7 @@ class Writer:
         for turn in chat.turns:
             messages += self._turn(turn)
         if chat.turns and chat.turns[-1].role == "assistant":
-            self._losses.cannot(Ask.PREFILL)
+            self._losses.refuse(Ask.PREFILL)
         return messages
 
     def _turn(self, turn: Turn) -> Iterator[dict[str, Any]]:
@@ -92,7 +85,7 @@ class Writer:
         calls = [self._call(part) for part in parts if isinstance(part, ToolCall)]
         refusal = "".join(part.text for part in parts if isinstance(part, Refusal))
         if any(isinstance(part, (Image, Audio, File)) for part in parts):
-            self._losses.cannot("assistant.media")
+            self._losses.refuse("assistant.media")
         reasoning = self._reasoning([part for part in parts if isinstance(part, Reasoning)])
         if not (content or calls or refusal or reasoning):
             return
@@ -161,14 +154,14 @@ class Writer:
                 return {"type": "input_audio", "input_audio": {"data": part.data, "format": part.format}}
             case File():
                 return self._file(part)
-        self._losses.cannot(f"user.{type(part).__name__.lower()}")
+        self._losses.refuse(f"user.{type(part).__name__.lower()}")
         return None
 
     def _file(self, file: File) -> dict[str, Any] | None:
         media_type, encoded = file.media_type, file.data
         if file.url:
             if file.url not in self._target.images:
-                self._losses.cannot("file.url")
+                self._losses.refuse("file.url")
                 return None
             media_type, encoded = self._target.images[file.url]
         filename = file.filename or f"document.{media_type.rpartition('/')[2] or 'pdf'}"

@@ -13,10 +13,10 @@ import msgspec
 from hybridge.chat import Ask, Chat, Effort, Format, Thinking, Tool, ToolChoice
 from hybridge.dialects import quirks
 from hybridge.dialects.codec import Outgoing, Target
+from hybridge.dialects.losses import Losses
 from hybridge.dialects.openai import family
 from hybridge.dialects.openai.out_messages import Writer
 from hybridge.dialects.openai.out_tools import NAME, call_name
-from hybridge.errors import CannotCarry
 from hybridge.types import Bounds
 
 #: What a request of another dialect may ask that this one can say.
@@ -31,29 +31,11 @@ _TIERS = frozenset(("default", "flex", "scale", "priority"))
 _MODES = {"auto": "auto", "none": "none", "any": "required"}
 
 
-class Losses:
-    """What is dropped (hints: named) and what may only be dropped if the caller says so."""
-
-    def __init__(self) -> None:
-        self.dropped: dict[str, None] = {}
-        self.unable: dict[str, None] = {}
-
-    def drop(self, name: str) -> None:
-        """A hint that was left out or changed."""
-        self.dropped[name] = None
-
-    def cannot(self, name: str) -> None:
-        """Something essential that has no form here."""
-        self.unable[name] = None
-
-
 def encode_request(chat: Chat, target: Target) -> Outgoing:
     """The body. Raises `CannotCarry` with the names of what has no form here, unless `drop_unsupported`."""
-    losses = Losses()
-    for name in chat.hints:
-        losses.drop(name)
-    for name in chat.unknown:
-        losses.cannot(name)
+    losses = Losses(drop_unsupported=target.drop_unsupported)
+    losses.drop(*chat.hints)
+    losses.refuse(*chat.unknown)
     fields: dict[str, Any] = {"model": target.model, "messages": Writer(losses, target).write(chat)}
     _tools(fields, chat, losses)
     _format(fields, chat.format)
@@ -67,11 +49,8 @@ def encode_request(chat: Chat, target: Target) -> Outgoing:
     if target.stream:
         fields["stream"] = True
         fields["stream_options"] = {"include_usage": True}
-    for name in quirks.apply(fields, target.quirks):
-        losses.drop(name)
-    if losses.unable and not target.drop_unsupported:
-        raise CannotCarry(tuple(losses.unable))
-    return Outgoing(_encoder.encode(fields), tuple({**losses.dropped, **losses.unable}))
+    losses.drop(*quirks.apply(fields, target.quirks))
+    return Outgoing(_encoder.encode(fields), losses.named())
 
 
 def _tools(fields: dict[str, Any], chat: Chat, losses: Losses) -> None:
@@ -80,7 +59,7 @@ def _tools(fields: dict[str, Any], chat: Chat, losses: Losses) -> None:
         if NAME.fullmatch(tool.name):
             tools.append(_tool(tool))
         else:
-            losses.cannot("tools.name")
+            losses.refuse("tools.name")
     if not tools:
         return
     fields["tools"] = tools
@@ -198,7 +177,7 @@ def _gateway_reasoning(thinking: Thinking) -> dict[str, Any]:
 
 def _stop(fields: dict[str, Any], stop: Sequence[str], losses: Losses) -> None:
     if len(stop) > 4:
-        losses.cannot(Ask.STOP_OVER_4)
+        losses.refuse(Ask.STOP_OVER_4)
     if stop:
         fields["stop"] = list(stop[:4])
 
@@ -225,4 +204,4 @@ def _for_reasoning(fields: dict[str, Any], losses: Losses) -> None:
         if fields.pop(name, default) != default:
             losses.drop(name)
     if fields.pop("stop", None):
-        losses.cannot("stop")
+        losses.refuse("stop")

@@ -35,9 +35,14 @@ class Detail(Struct):
 
 
 def origin_of(detail: Detail) -> str:
-    """The dialect that made a block, or the name of a format that is none of ours."""
+    """The dialect that made a block, or the name of a format that is none of ours.
+
+    OpenAI's SDK strings the texts of a stream's pieces together, so a format may come back many times over.
+    """
     form = detail.format or ""
-    return _ORIGINS.get(form, form)
+    if form in _ORIGINS:
+        return _ORIGINS[form]
+    return next((origin for name, origin in _ORIGINS.items() if form and not form.replace(name, "")), form)
 
 
 def parts_of(details: Sequence[Detail] | None, text: str) -> tuple[Reasoning, ...]:

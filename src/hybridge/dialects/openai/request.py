@@ -164,9 +164,17 @@ def _read_tools(fields: Mapping[str, Raw]) -> tuple[tuple[Tool, ...], tuple[str,
             refuse(f"tools[{at}].function", "missing")
         if not function.name:
             refuse(f"tools[{at}].function.name", "must not be empty")
-        schema = function.parameters if asks(function.parameters) else None
+        schema = _schema(function.parameters, f"tools[{at}].function.parameters")
         tools.append(Tool(function.name, function.description or "", schema, function.strict))
     return tuple(tools), lost
+
+
+def _schema(raw: Raw, place: str) -> Raw | None:
+    if not asks(raw):
+        return None
+    if bytes(memoryview(raw)[:1]) != b"{":
+        refuse(place, "expected `object`")
+    return raw
 
 
 def _read_choice(fields: Mapping[str, Raw]) -> ToolChoice | None:
@@ -193,7 +201,7 @@ def _read_format(fields: Mapping[str, Raw]) -> Format | None:
     schema = form.json_schema
     if schema is None:
         refuse("response_format.json_schema", "missing")
-    shape = schema.schema if asks(schema.schema) else None
+    shape = _schema(schema.schema, "response_format.json_schema.schema")
     return Format("json_schema", schema.name or "", schema.description or "", shape, schema.strict)
 
 
