@@ -1,7 +1,7 @@
 """One endpoint that speaks OpenAI, Anthropic and Gemini, in front of every model provider.
 
-    from hybridge import Hybridge                    # the gateway within a program
-    from hybridge import Router, CircuitBreaker      # parts that work alone
+from hybridge import Hybridge                    # the gateway within a program
+from hybridge import Router, CircuitBreaker      # parts that work alone
 """
 
 from __future__ import annotations

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import gc
-import logging
 import random
 import secrets
-import sys
 import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import asdict, replace
@@ -20,8 +17,10 @@ from hybridge.access.request_ids import RequestIds
 from hybridge.config import Config, load
 from hybridge.exchange import Exchange
 from hybridge.ledger.books import Books
-from hybridge.ledger.store import Ledger, SqliteLedger
+from hybridge.ledger.store import Ledger
 from hybridge.money import Rates
+from hybridge.observers.metrics import Metrics
+from hybridge.observers.samples import Sample
 from hybridge.providers.catalog import Catalog
 from hybridge.providers.fetch import ImageFetcher
 from hybridge.providers.settings import ModelSetting, ProviderSetting
@@ -32,16 +31,13 @@ from hybridge.resilience.keys import KeyPool
 from hybridge.resilience.retry import Retries, Walk
 from hybridge.routing.router import Router, Rules
 from hybridge.routing.tokens import Splintr
-from hybridge.server.asgi import Application
-from hybridge.server.front import Front
-from hybridge.server.guard import Guard
-from hybridge.server.listen import Listener, Place
-from hybridge.types import Plan, Timeouts
+from hybridge.server.front import Front, Traffic
+from hybridge.server.guard import Guard, is_loopback
+from hybridge.server.listen import Place
+from hybridge.types import Plan, Request, Timeouts
 
-if TYPE_CHECKING:
-    from hybridge.simulator.demo import Scene
-
-log = logging.getLogger("hybridge")
+#: How a breaker's state is told in a metric.
+_STATES = {"closed": 0, "half_open": 1, "open": 2}
 
 
 class Assembled(Struct):
@@ -62,8 +58,11 @@ class Running(Struct):
     ids: RequestIds
     ledger: Ledger
     breakers: Breakers
+    pools: dict[str, KeyPool]
     transport: HttpTransport
     fetcher: ImageFetcher
+    metrics: Metrics
+    traffic: Traffic
 
     async def aclose(self) -> None:
         """Close connections, write the rest of the ledger."""
@@ -77,15 +76,15 @@ def now_us() -> int:
     return time.time_ns() // 1000
 
 
-def assemble(config: Config, *, demo: bool = False) -> Assembled:
+def assemble(config: Config, *, demo: bool = False, counter: Splintr | None = None) -> Assembled:
     """The catalogue and the router of a configuration; in a demo, those of the simulated scene.
 
-    Raises `ConfigError` with every problem.
+    `counter` is one that is there already. Raises `ConfigError` with every problem.
     """
     if demo and not config.providers:
         from hybridge.simulator.demo import scene
 
-        config = _played(scene(), config)
+        config = played(config, scene().providers())
     rates = config.currency.in_force()
     catalog = Catalog(
         [_provider(name, config) for name in config.providers],
@@ -93,14 +92,18 @@ def assemble(config: Config, *, demo: bool = False) -> Assembled:
         unknown_models=config.routing.unknown_models,
         timeouts=Timeouts(**{name: getattr(config.timeouts, name) for name in Timeouts.__struct_fields__}),
     )
-    counter = Splintr()
+    counter = counter or Splintr()
     rules = Rules(config.routing.policy, config.routing.cheap_below, config.routing.unpriced)
     router = Router(catalog, rates=rates, rules=rules, counter=counter)
     return Assembled(config, catalog, router, rates, counter)
 
 
-def start(assembled: Assembled, ledger: Ledger) -> Running:
-    """Make the rooms that work within the running event loop."""
+def start(assembled: Assembled, ledger: Ledger, before: Running | None = None) -> Running:
+    """Make the rooms that work within the running event loop.
+
+    What another configuration left behind (`before`) goes on where it still applies: connections, counts, the breakers
+    and the resting keys of providers that are what they were.
+    """
     config, catalog = assembled.config, assembled.catalog
     breakers = Breakers(
         config.breaker.failures, config.breaker.reset_after, clock=time.monotonic, chance=random.Random()
@@ -109,26 +112,55 @@ def start(assembled: Assembled, ledger: Ledger) -> Running:
         name: KeyPool([key.reveal() for key in provider.keys] or [""], time.monotonic)
         for name, provider in config.providers.items()
     }
+    if before is not None:
+        _adopt(breakers, pools, config, before)
     retries = {name: _retries(config, name) for name in config.models}
     usual = Retries(config.retries.attempts, config.retries.per_request, config.retries.deadline)
 
-    def walk(plan: Plan) -> Walk:
-        wanted = retries.get(plan.deployments[0].name, usual) if retries else usual
+    def walk(plan: Plan, request: Request) -> Walk:
+        model = catalog.resolve(request.model) if retries else None
+        wanted = retries.get(model.name, usual) if model else usual
         return Walk(plan.deployments, breakers, pools, wanted, config.routing.content_filter)
 
-    transport, fetcher = HttpTransport(), ImageFetcher()
+    transport, fetcher = (before.transport, before.fetcher) if before else (HttpTransport(), ImageFetcher())
+    metrics = before.metrics if before else Metrics(_listed(assembled))
+    traffic = before.traffic if before else Traffic()
+    ids = before.ids if before else RequestIds(_secret(ledger), now_us=now_us)
     upstream = Upstream(transport, fetcher.fetch, now_s=time.time, loop_time=asyncio.get_running_loop().time)
-    books = Books(ledger, assembled.rates, now_us)
-    ids = RequestIds(bytes.fromhex(ledger.setting("request_id_secret", partial(secrets.token_hex, 32))), now_us=now_us)
+    books = Books(ledger, assembled.rates, now_us, [metrics])
     exchange = Exchange(assembled.router, walk, upstream, books)
     assert catalog.providers.keys() == pools.keys()
-    return Running(assembled, exchange, ids, ledger, breakers, transport, fetcher)
+    running = Running(assembled, exchange, ids, ledger, breakers, pools, transport, fetcher, metrics, traffic)
+    metrics.listed, metrics.gauges = _listed(assembled), partial(_gauges, running)
+    return running
 
 
-def front(running: Running, *, demo: bool = False) -> Front:
-    """What the endpoints may use."""
+def _adopt(breakers: Breakers, pools: dict[str, KeyPool], config: Config, before: Running) -> None:
+    old = before.assembled.config
+    same = {
+        name
+        for name, provider in config.providers.items()
+        if (was := old.providers.get(name)) and (was.base_url, was.dialect) == (provider.base_url, provider.dialect)
+    }
+    for name in same:
+        if old.providers[name].keys == config.providers[name].keys:
+            pools[name] = before.pools[name]
+        else:
+            pools[name].adopt(before.pools[name])
+    if old.breaker == config.breaker:
+        breakers.adopt(before.breakers, lambda deployment: deployment.partition("/")[0] in same)
+
+
+def front(
+    running: Running, *, demo: bool = False, samples: Callable[[], Awaitable[Sequence[Sample]]] | None = None
+) -> Front:
+    """What the endpoints may use. `samples` gathers those of all processes; by default there is only this one."""
     assembled = running.assembled
     config = assembled.config
+
+    async def own() -> Sequence[Sample]:
+        return running.metrics.samples()
+
     return Front(
         exchange=running.exchange,
         router=assembled.router,
@@ -146,6 +178,10 @@ def front(running: Running, *, demo: bool = False) -> Front:
         concurrency=config.server.concurrency,
         reveal=config.access.reveal == "full",
         demo=demo,
+        traffic=running.traffic,
+        samples=samples or own,
+        is_local=is_loopback(config.server.host),
+        admin_token=config.admin.token.reveal() if config.admin.token else "",
     )
 
 
@@ -155,45 +191,36 @@ def place(config: Config) -> Place:
     return Place(server.host, server.port, server.drain, tls.cert if tls else None, tls.key if tls else None)
 
 
-def serve(config: Config, *, demo: bool = False) -> None:
-    """Serve until SIGTERM or SIGINT. Raises `ConfigError`."""
-    import uvloop
-
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.INFO, stream=sys.stderr)
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    uvloop.run(_serve(config, demo=demo))
+def played(config: Config, providers: Mapping[str, object]) -> Config:
+    """The configuration with the providers of a simulated scene, as they would be written in a file."""
+    return replace(config, providers=load({"providers": providers}, {}).providers)
 
 
-async def _serve(config: Config, *, demo: bool) -> None:
-    if demo:
-        from hybridge.simulator.demo import scene
-
-        async with scene() as simulated:
-            await _listen(_played(simulated, config), demo=True)
-    else:
-        await _listen(config, demo=False)
+def _secret(ledger: Ledger) -> bytes:
+    return bytes.fromhex(ledger.setting("request_id_secret", partial(secrets.token_hex, 32)))
 
 
-async def _listen(config: Config, *, demo: bool) -> None:
-    assembled = assemble(config)
-    running = start(assembled, SqliteLedger(config.ledger_path))
-    count = len(config.providers)
+def _listed(assembled: Assembled) -> Callable[[str], bool]:
+    """Whether an id is one of the catalogue's, or stands in the configuration."""
+    catalog = assembled.catalog
+    models = assembled.config.models.values()
+    written = {deployment for model in models for deployment in (*model.deployments, *model.price)}
 
-    def ready(address: str) -> None:
-        print(f"Hybridge is ready on {address} ({count} {'provider' if count == 1 else 'providers'})", flush=True)
-        # What lives now lives for ever: the collector need not look at it again.
-        gc.collect()
-        gc.freeze()
+    def listed(deployment_id: str) -> bool:
+        if deployment_id in written:
+            return True
+        deployment = catalog.deployment(deployment_id)
+        return deployment is not None and deployment in catalog.deployments_of(deployment.name)
 
-    try:
-        await Listener(Application(front(running, demo=demo)), place(config), ready).serve()
-    finally:
-        await running.aclose()
+    return listed
 
 
-def _played(scene: Scene, config: Config) -> Config:
-    """The configuration with the providers of a simulated scene."""
-    return replace(config, providers=load({"providers": scene.providers()}, {}).providers)
+def _gauges(running: Running) -> Iterable[Sample]:
+    for deployment, breaker in running.breakers:
+        if running.metrics.labels(deployment):
+            yield Sample("hybridge_breaker_state", (deployment,), _STATES[breaker.state])
+    yield Sample("hybridge_inflight_requests", (), running.traffic.in_flight - running.traffic.watching)
+    yield Sample("hybridge_ledger_pending_rows", (), running.ledger.pending)
 
 
 def _provider(name: str, config: Config) -> ProviderSetting:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Callable
 
-from hybridge.errors import ProviderError
+from hybridge.errors import ClientGone, ProviderError
 from hybridge.ledger.entry import LedgerEntry
 from hybridge.ledger.pricing import cut_short, settle
 from hybridge.providers.upstream import Call, Upstream
 from hybridge.resilience.retry import Step
 from hybridge.types import Attempt, Head, Plan, Request, Sink
+
+log = logging.getLogger(__name__)
 
 #: Characters of content per token, for the bill of a stream that was cut short.
 _CHARACTERS_PER_TOKEN = 4
@@ -39,10 +43,16 @@ class Attempting:
         try:
             await self._upstream.call(call, sink, commit)
         except ProviderError as error:
-            attempt.error_class, attempt.error = error.error_class, error.message
+            # A provider that refuses a key may quote it.
+            said = error.message.replace(call.secret, "***") if call.secret else error.message
+            attempt.error_class, attempt.error = error.error_class, said
+            log.warning("request %s: %s: %s: %s", self._request.id, deployment.id, error.error_class, said)
+            raise
+        except (ClientGone, asyncio.CancelledError):
+            attempt.error_class = "client_gone"
             raise
         except BaseException:
-            attempt.error_class = "client_gone"
+            attempt.error_class = "internal"
             raise
         finally:
             if call.sent:

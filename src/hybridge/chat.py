@@ -297,9 +297,7 @@ class Failed(Struct, frozen=True):
     error: ProviderError
 
 
-Event = (
-    Start | TextDelta | ReasoningDelta | RefusalDelta | ToolStart | ToolDelta | Finish | UsageEvent | Failed
-)
+Event = Start | TextDelta | ReasoningDelta | RefusalDelta | ToolStart | ToolDelta | Finish | UsageEvent | Failed
 
 #: Events that are content: the first of them is the commit point.
 CONTENT = (TextDelta, ReasoningDelta, RefusalDelta, ToolStart, ToolDelta)

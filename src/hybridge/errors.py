@@ -72,6 +72,8 @@ class GatewayError(HybridgeError):
 
     status: int = 500
     code: str = "internal_error"
+    #: The attempts that led to it, for the client's headers.
+    attempts: Sequence[Any] = ()
 
     def __init__(
         self,
@@ -191,15 +193,26 @@ class TimedOut(GatewayError):
 class Refused(GatewayError):
     """A provider's own words about a request that is at fault, with the provider's status.
 
-    `body` is the provider's body where it speaks the client's dialect (it is passed on unchanged), else empty.
+    `body` is the provider's body where it speaks the client's dialect (it is passed on unchanged), else empty;
+    `headers` are those of the provider that travel on.
     """
 
     code = "invalid_request"
 
-    def __init__(self, message: str, *, status: int, code: str | None = None, body: bytes = b"") -> None:
-        super().__init__(message, code=code or None)
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int,
+        code: str | None = None,
+        body: bytes = b"",
+        retry_after: float | None = None,
+        headers: tuple[tuple[bytes, bytes], ...] = (),
+    ) -> None:
+        super().__init__(message, code=code or None, retry_after=retry_after)
         self.status = status
         self.body = body
+        self.headers = headers
 
 
 class StreamBroken(GatewayError):
@@ -218,13 +231,15 @@ class ProviderError(HybridgeError):
     """What a provider did, and what to do next.
 
     `status` is the provider's HTTP status (0 where there was none), `provider_code` its machine-readable code,
-    `retry_after` seconds to leave the blamed party alone, `body` what it sent (bounded), for passing on.
+    `retry_after` seconds to leave the blamed party alone, `body` what it sent (bounded) and `headers` those of its
+    headers that travel, for passing on.
     """
 
     fallback: ClassVar[bool] = True
     blames: ClassVar[Blame] = Blame.DEPLOYMENT
     retry: ClassVar[bool] = True
     error_class: ClassVar[str] = "broken"
+    headers: tuple[tuple[bytes, bytes], ...] = ()
 
     def __init__(
         self,

@@ -22,7 +22,7 @@ from hybridge.types import Plan, Request, Sink
 class Exchange:
     """Answers requests. `walk` starts the way over a plan."""
 
-    def __init__(self, router: Router, walk: Callable[[Plan], Walk], upstream: Upstream, books: Books) -> None:
+    def __init__(self, router: Router, walk: Callable[[Plan, Request], Walk], upstream: Upstream, books: Books) -> None:
         self._router = router
         self._walk = walk
         self._upstream = upstream
@@ -38,6 +38,7 @@ class Exchange:
             entry.status = 200
         except GatewayError as error:
             entry.status, entry.error_code = error.status, error.code
+            error.attempts = entry.attempts
             raise
         except (ClientGone, asyncio.CancelledError):
             entry.status, entry.error_code = 499, "client_gone"
@@ -51,12 +52,12 @@ class Exchange:
 
     async def _follow(self, plan: Plan, request: Request, entry: LedgerEntry, sink: Sink) -> None:
         """Ask one deployment after the other until one has answered, or nobody is left."""
-        walk = self._walk(plan)
+        walk = self._walk(plan, request)
         attempting = Attempting(request, plan, entry, self._upstream, self._books.now_us)
         while step := walk.next():
-            if step.delay:
-                await asyncio.sleep(step.delay)
             try:
+                if step.delay:
+                    await asyncio.sleep(step.delay)
                 await attempting.make(step, sink)
             except ProviderError as error:
                 walk.failed(step, error)

@@ -156,7 +156,7 @@ class Hybridge:
             deployment=entry.deployment,
             kind=entry.attempts[-1].kind,
             policy=entry.policy,
-            attempts=trail(entry.attempts).decode(),
+            attempts=trail(entry.attempts).decode("latin-1"),
             cost="unpriced" if cost is None else self._assembled.rates.text(cost),
             cost_nano_usd=cost,
         )

@@ -46,14 +46,7 @@ class Usage(Struct, frozen=True):
     @property
     def prompt_tokens(self) -> int:
         """All that went in."""
-        return (
-            self.input
-            + self.cache_read
-            + self.cache_write
-            + self.cache_write_1h
-            + self.audio_input
-            + self.image
-        )
+        return self.input + self.cache_read + self.cache_write + self.cache_write_1h + self.audio_input + self.image
 
     @property
     def completion_tokens(self) -> int:
@@ -196,9 +189,7 @@ def cost_nano_usd(price: Price, usage: Usage, terms: Terms = LIST_TERMS) -> int:
     )
     if not (terms.fee_ppm or terms.discount_ppm):
         return _round_half_even(femto, FEMTO_PER_NANO)
-    return _round_half_even(
-        femto * (PPM + terms.fee_ppm) * (PPM - terms.discount_ppm), FEMTO_PER_NANO * PPM * PPM
-    )
+    return _round_half_even(femto * (PPM + terms.fee_ppm) * (PPM - terms.discount_ppm), FEMTO_PER_NANO * PPM * PPM)
 
 
 def reported_cost_nano_usd(reported: int, terms: Terms = LIST_TERMS) -> int:

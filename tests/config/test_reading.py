@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hybridge.config import Config, Found, Overrides, Secret, load, read
+from hybridge.config import Config, Found, Overrides, Secret, find, load, read
 from hybridge.errors import ConfigError
 from hybridge.money import SHIPPED_RATES, Money
 from hybridge.types import Bounds, Kind, Timeouts
@@ -315,7 +315,6 @@ def test_every_problem_has_its_place(text: str, expected: str) -> None:
 @pytest.mark.parametrize(
     ("text", "place"),
     [
-        ("server: {workers: 2}", "server.workers: more than one worker"),
         ("storage: postgresql://user:canary@host/db", "storage: PostgreSQL"),
         ("state: redis://:canary@host:6379/0", "state: state shared between hosts"),
         ("budgets: [{scope: total, limit: 5 USD/month}]", "budgets: budgets"),
@@ -455,12 +454,12 @@ def test_access_open_beyond_loopback_must_be_written_out() -> None:
 
 
 def test_the_command_line_wins_and_is_named() -> None:
-    overrides = Overrides(port=1234, admin_port=1235)
-    found = reading(ON + "server: {port: 99}", overrides=overrides)
-    assert (found.config.server.port, found.config.server.admin_port) == (1234, 1235)
-    assert problems(ON, overrides=Overrides(workers=3)) == [
-        "command line: server.workers: more than one worker is not supported yet"
-    ]
+    overrides = Overrides(port=1234, admin_port=1235, workers=3)
+    server = reading(ON + "server: {port: 99}", overrides=overrides).config.server
+    assert (server.port, server.admin_port, server.workers) == (1234, 1235, 3)
+    with pytest.raises(ConfigError) as raised:
+        find(None, {}, overrides=Overrides(host="192.0.2.1"), demo=True)
+    assert raised.value.problems[0].startswith("command line: server.host: ")
 
 
 def test_yaml_1_2_words_and_numbers() -> None:

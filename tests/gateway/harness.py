@@ -182,6 +182,14 @@ class Gateway:
         return await self.post("/v1/chat/completions", {"model": model, "messages": messages, **more})
 
 
+class _Prompt(Listener):
+    """Looks more often whether it is to leave: these tests start many gateways."""
+
+    async def main_loop(self) -> None:
+        while not await self.on_tick(1):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
 @contextlib.asynccontextmanager
 async def gateway(values: Values, environ: Mapping[str, str] | None = None) -> AsyncIterator[Gateway]:
     """A gateway with this configuration (the values of a `hybridge.yaml`), on any free port, its ledger in memory."""
@@ -189,7 +197,7 @@ async def gateway(values: Values, environ: Mapping[str, str] | None = None) -> A
     config = load({**values, "server": server}, environ or {})
     running = app.start(app.assemble(config), MemoryLedger())
     ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    listener = Listener(Application(app.front(running)), app.place(config), ready.set_result)
+    listener = _Prompt(Application(app.front(running)), app.place(config), ready.set_result)
     task = asyncio.create_task(listener.serve())
     try:
         url = await ready

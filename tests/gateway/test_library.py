@@ -48,15 +48,17 @@ async def test_chat_gives_an_openai_answer_and_what_it_cost() -> None:
 
 async def test_stream_gives_chunks_and_raises_what_went_wrong() -> None:
     scripts = (streaming(openai_chunks("Hel", "lo")), answering(500, {"error": "no"}))
-    async with Upstream(*scripts) as upstream:
-        async with Hybridge.from_config(config(upstream), ledger=MemoryLedger()) as hybridge:
-            words = [
-                chunk.choices[0].delta.get("content", "") async for chunk in hybridge.stream(model="m", messages=HELLO)
-            ]
-            assert "".join(words) == "Hello"
-            with pytest.raises(AllDeploymentsFailed):
-                async for _ in hybridge.stream(model="m", messages=HELLO):
-                    pass
+    async with (
+        Upstream(*scripts) as upstream,
+        Hybridge.from_config(config(upstream), ledger=MemoryLedger()) as hybridge,
+    ):
+        words = [
+            chunk.choices[0].delta.get("content", "") async for chunk in hybridge.stream(model="m", messages=HELLO)
+        ]
+        assert "".join(words) == "Hello"
+        with pytest.raises(AllDeploymentsFailed):
+            async for _ in hybridge.stream(model="m", messages=HELLO):
+                pass
 
 
 async def test_leaving_a_stream_cancels_the_provider() -> None:

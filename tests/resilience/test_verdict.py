@@ -7,6 +7,7 @@ import pytest
 from hybridge.errors import (
     AllDeploymentsFailed,
     Broken,
+    CannotCarry,
     ConnectFailed,
     ConnectTimeout,
     ContentFiltered,
@@ -22,6 +23,7 @@ from hybridge.errors import (
     TimedOut,
     TooManyRequests,
     Unavailable,
+    UnsupportedParameter,
 )
 from hybridge.resilience.keys import fingerprint
 from hybridge.resilience.retry import Retries, Walk
@@ -202,3 +204,26 @@ def test_a_resting_key_and_an_open_breaker_are_503() -> None:
 def test_an_empty_plan_has_no_able_deployment() -> None:
     told = untried(World())
     assert (told.status, told.code) == (503, "no_able_deployment")
+
+
+def test_a_field_that_nobody_can_carry_is_named() -> None:
+    told = verdict_of(CannotCarry(["tools", "n"]), CannotCarry(["n"]))
+    assert isinstance(told, UnsupportedParameter)
+    assert (told.status, told.code, told.param) == (400, "unsupported_parameter", "n")
+    assert "tools" in told.message
+
+
+def test_who_cannot_carry_made_no_attempt() -> None:
+    told = verdict_of(CannotCarry(["n"]), Broken("down", status=500))
+    assert isinstance(told, AllDeploymentsFailed)
+    assert [attempt["deployment"] for attempt in told.details["attempts"]] == [B.id]
+    assert isinstance(verdict_of(CannotCarry(["n"]), Silent("late")), TimedOut)
+    assert isinstance(verdict_of(limited(2.0), CannotCarry(["n"])), TooManyRequests)
+
+
+def test_a_refusal_takes_along_what_may_travel() -> None:
+    error = Rejected("wrong", status=400, retry_after=3.0, body=b"{}")
+    error.headers = ((b"x-request-id", b"theirs"),)
+    told = verdict_of(error)
+    assert isinstance(told, Refused)
+    assert (told.headers, told.retry_after) == (error.headers, 3.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -128,3 +129,14 @@ def test_the_longest_cache_mark_counts() -> None:
     assert cache_mark(chat(Text("a"))) == ""
     assert cache_mark(chat(Text("a", "5m"), Image(url="http://x"))) == "5m"
     assert cache_mark(chat(Text("a", "5m"), system=(Text("s", "1h"),))) == "1h"
+
+
+def test_nobody_waits_for_the_vocabulary_where_it_is_loaded_elsewhere() -> None:
+    text = "The tide comes in, and the tide goes out again. " * 20
+    loading: list[Callable[[], object]] = []
+    counter = Splintr(loading.append)
+    assert [counter.count(text), counter.count(text)] == [Bytes().count(text)] * 2
+    assert (len(loading), counter.loaded) == (1, False)
+    loading[0]()
+    assert counter.loaded
+    assert counter.count(text) == Splintr().count(text) != Bytes().count(text)

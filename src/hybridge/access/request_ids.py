@@ -8,7 +8,7 @@ from collections.abc import Callable
 from hashlib import blake2b
 from hmac import compare_digest
 
-_SHAPE = re.compile(r"^req_([0-9a-f]{32})([0-9a-f]{12})$")
+_SHAPE = re.compile(r"req_([0-9a-f]{32})([0-9a-f]{12})")
 _VERSION_7 = 0x7 << 76
 _VARIANT = 0b10 << 62
 
@@ -37,7 +37,7 @@ class RequestIds:
 
     def is_ours(self, request_id: str, key_id: str) -> bool:
         """Whether this gateway made the id, for that virtual key."""
-        found = _SHAPE.match(request_id)
+        found = _SHAPE.fullmatch(request_id)
         return found is not None and compare_digest(found[2], self._seal(found[1], key_id))
 
     def _seal(self, text: str, key_id: str) -> str:

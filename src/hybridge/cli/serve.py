@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-import sys
 from pathlib import Path
 
 import click
@@ -31,20 +31,21 @@ def serve(
 ) -> None:
     """Start Hybridge; it prints one line when it is ready.
 
-    SIGTERM lets requests in flight end, writes the ledger, and leaves.
+    SIGTERM lets requests in flight end, writes the ledger, and leaves. A configuration that changes is taken over
+    without losing a request, as soon as its file is written or on SIGHUP; a bad one is not.
     """
-    from hybridge import app
-    from hybridge.config import Overrides, find
+    from hybridge.config import Found, Overrides, find
+    from hybridge.supervisor.logs import write_logs
+    from hybridge.supervisor.supervisor import supervise
 
     if demo and config_file is not None:
         raise click.UsageError("--demo has a configuration of its own, so --config cannot be given with it")
     overrides = Overrides(host=host, port=port, admin_port=admin_port, workers=workers)
-    found = find(config_file, os.environ, overrides=overrides, demo=demo)
-    printing.warn(found.warnings)
-    if found.demo and not demo:
-        click.echo("neither a configuration file nor a provider's key was found: this is demo mode", err=True)
-    try:
-        app.serve(found.config, demo=found.demo)
-    except SystemExit as stop:
-        # uvicorn has said why it cannot listen, and leaves with a code of its own.
-        sys.exit(1 if stop.code else 0)
+
+    def tell(found: Found) -> None:
+        printing.warn(found.warnings)
+        if found.demo and not demo:
+            click.echo("neither a configuration file nor a provider's key was found: this is demo mode", err=True)
+
+    write_logs()
+    asyncio.run(supervise(lambda: find(config_file, os.environ, overrides=overrides, demo=demo), tell, click.echo))

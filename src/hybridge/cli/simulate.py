@@ -48,9 +48,9 @@ def simulate(dialect: str, **scene: Any) -> None:
 
     One line per provider says where it listens.
     """
-    from hybridge.simulator import command
+    from hybridge.simulator.command import simulate as run
 
     try:
-        command.simulate(dialects=_DIALECTS if dialect == "all" else (dialect,), **scene)
+        run(dialects=_DIALECTS if dialect == "all" else (dialect,), **scene)
     except ValueError as error:
         raise click.UsageError(str(error)) from error

@@ -48,7 +48,7 @@ class Server(Struct, frozen=True, forbid_unknown_fields=True):
     host: Annotated[str, about("address of the data plane")] = "127.0.0.1"
     port: Annotated[Port, about("port of the data plane; 0 takes any free one")] = 8080
     admin_port: Annotated[Port, about("port of the control plane and the dashboard")] = 8081
-    workers: Annotated[Positive, about("processes that share the port; more than one is not supported yet")] = 1
+    workers: Annotated[Positive, about("processes that share the port")] = 1
     max_body: Annotated[Bytes, about("largest body of a JSON request")] = 64_000_000
     max_upload: Annotated[Bytes, about("largest upload of a file")] = 512_000_000
     concurrency: Annotated[Positive, about("requests at a time; more are told to come back")] = 1000

@@ -20,7 +20,6 @@ def refuse(config: Config, report: Report) -> None:
 def _asked(config: Config) -> Iterator[tuple[Path, str]]:
     yield from (((name,), f"{name} are") for name in _LISTS if getattr(config, name))
     values: tuple[tuple[Path, bool, str], ...] = (
-        (("server", "workers"), config.server.workers > 1, "more than one worker is"),
         (("storage",), config.storage.startswith("postgresql://"), "PostgreSQL is"),
         (("state",), config.state.startswith("redis://"), "state shared between hosts is"),
         (("cache", "mode"), config.cache.mode != "off", f"the {config.cache.mode} cache is"),

@@ -29,6 +29,9 @@ GATEWAY_FIELDS = frozenset(("models", "provider", "route", "transforms", "plugin
 _DIALECT_HEADERS = ("anthropic-beta", "anthropic-version", "openai-beta")
 _ANSWER_HEADERS = ("x-request-id", "request-id", "x-generation-id", "apim-request-id", "mistral-correlation-id")
 
+#: Types of an answer that is no stream, whatever was asked for.
+_WHOLE = ("application/json", "text/html")
+
 _MOST_BLOCKS = 1024
 
 FetchImage = Callable[[str], Awaitable[tuple[str, str]]]
@@ -125,8 +128,10 @@ class Upstream:
         call.headers = tuple((name.encode(), headers[name].encode()) for name in _ANSWER_HEADERS if name in headers)
         if answer.status != 200:
             body = await answer.read(ERROR_LIMIT)
-            raise theirs.provider.classify(answer.status, headers, body)
-        if not call.request.stream or headers.get("content-type", "").startswith("application/json"):
+            error = theirs.provider.classify(answer.status, headers, body)
+            error.headers = call.headers
+            raise error
+        if not call.request.stream or headers.get("content-type", "").startswith(_WHOLE):
             await self._whole(call, theirs, answer)
             await commit(call)
             await sink.end(call.body)

@@ -246,6 +246,10 @@ class Breakers:
             )
         return breaker
 
+    def adopt(self, before: Breakers, stays: Callable[[str], bool]) -> None:
+        """Go on with the breakers of those deployments that stay what they were."""
+        self._by_id.update((name, breaker) for name, breaker in before if stays(name))
+
     def __iter__(self) -> Iterator[tuple[str, CircuitBreaker]]:
         return iter(self._by_id.items())
 

@@ -55,6 +55,12 @@ class KeyPool:
         self._resting: dict[tuple[str, str], _Rest] = {}
         self._aside: dict[str, _Rest] = {}
 
+    def adopt(self, before: KeyPool) -> None:
+        """Go on with what another pool of the same provider knows of the keys that are in both."""
+        ids = {key.id for key in self.keys}
+        self._resting.update((name, rest) for name, rest in before._resting.items() if name[0] in ids)
+        self._aside.update((name, rest) for name, rest in before._aside.items() if name in ids)
+
     def take(self, place: str = "", exclude: Collection[str] = (), within: float = 0.0) -> Key | None:
         """The next key that is well there in `within` seconds and whose id is not excluded, if there is one."""
         count = len(self.keys)

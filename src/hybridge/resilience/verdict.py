@@ -28,6 +28,8 @@ from hybridge.types import Deployment
 
 #: Statuses about our key or our own configuration, which are no client's business.
 _OURS = frozenset((401, 402, 403, 404, 407, 429))
+#: Vendors' words for "the request is at fault" that say no more than our own.
+_NO_MORE = frozenset(("", "400", "413", "422", "bad_request", "invalid-argument", "invalid_argument"))
 #: Seconds: nobody is told to come back sooner.
 _SOONEST = 1.0
 
@@ -48,6 +50,8 @@ def refusal(failure: Failure, dialect: str | None = None) -> Refused:
         status, code = 400, "context_length_exceeded"
     elif isinstance(error, ContentFiltered):
         code = code or "content_filter"
+    if code in _NO_MORE or code.startswith("invalid_request"):
+        code = Refused.code
     if not 400 <= status < 500 or status in _OURS:
         status = 400
     same = dialect is None or dialect == failure.deployment.surface.dialect

@@ -16,6 +16,8 @@ LEAST_OUTPUT = 16
 #: What a model is taken to give at most where nobody says, and a limit that every provider accepts.
 UNKNOWN_OUTPUT = 32_768
 ACCEPTED_OUTPUT = 4_096
+#: No model gives more, whatever is asked for.
+MOST_OUTPUT = 1_000_000_000
 
 
 class Fit(Struct, frozen=True):
@@ -43,7 +45,7 @@ def fit(deployment: Deployment, price: Price, size: Size, max_tokens: int | None
     def bound(output: int) -> int:
         return cost_nano_usd(price, _dearest(price, size, output), deployment.terms)
 
-    most = max_tokens if max_tokens is not None else _most(deployment.limits, size.input)
+    most = min(max_tokens, MOST_OUTPUT) if max_tokens is not None else _most(deployment.limits, size.input)
     quote = bound(min(size.output, most))
     if bound(most) <= budget_nano_usd:
         return Fit(True, quote)

@@ -6,7 +6,7 @@ never this count.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from typing import Any, Literal
 
@@ -46,16 +46,49 @@ class Bytes:
 
 
 class Splintr:
-    """Counts with o200k_base, loaded at the first count (some 100 ms, 44 MB). Special tokens in a text are text."""
+    """Counts with o200k_base, loaded at the first count (some 100 ms, 44 MB). Special tokens in a text are text.
+
+    `elsewhere` runs the loading where nobody waits for it, in a thread for instance; until it is done, counts are
+    those of `Bytes`.
+    """
+
+    def __init__(self, elsewhere: Callable[[Callable[[], object]], object] | None = None) -> None:
+        self._elsewhere = elsewhere
+        self._begun = False
+        self._tokenizer: Any = None
+
+    @property
+    def loaded(self) -> bool:
+        """Whether counts are exact by now."""
+        return self._tokenizer is not None
+
+    def load(self) -> Any:
+        """Load the vocabulary now."""
+        self._tokenizer = _o200k()
+        return self._tokenizer
 
     def count(self, text: str) -> int:
         """Tokens in `text`; beyond `CAP` bytes by ratio."""
+        tokenizer = self._tokenizer or self._begin()
+        if tokenizer is None:
+            return _ROUGH.count(text)
         octets = text.encode("utf-8", "replace")
         head = octets[:CAP].decode("utf-8", "ignore")
-        counted = len(_o200k().encode_ordinary(head))
+        counted = len(tokenizer.encode_ordinary(head))
         if len(octets) <= CAP:
             return counted
         return counted * len(octets) // CAP
+
+    def _begin(self) -> Any:
+        if self._elsewhere is None:
+            return self.load()
+        if not self._begun:
+            self._begun = True
+            self._elsewhere(self.load)
+        return self._tokenizer
+
+
+_ROUGH = Bytes()
 
 
 @cache

@@ -9,8 +9,10 @@ from math import ceil
 from hybridge.dialects.codec import Dialect
 from hybridge.errors import ClientGone, GatewayError, InternalError, Refused, TooManyRequests
 from hybridge.server import routes
-from hybridge.server.call import Call, Receive, Scope, Send
+from hybridge.server.call import Call, Receive, Scope, Send, header_value
+from hybridge.server.discreet import discreet
 from hybridge.server.front import Front
+from hybridge.server.sink import trail
 
 log = logging.getLogger("hybridge.server")
 
@@ -31,17 +33,18 @@ class Application:
 
     async def _http(self, call: Call) -> None:
         front = self.front
-        front.in_flight += 1
+        traffic = front.traffic
+        traffic.in_flight += 1
         try:
             call.extra = front.guard.check(call)
             if front.demo:
                 call.extra.append((b"x-hybridge-demo", b"true"))
             if call.method == "OPTIONS":
-                await call.head(204, front.guard.preflight_headers())
+                await call.head(204, front.guard.preflight_headers(call))
                 await call.piece(b"", more=False)
                 return
             route = routes.find(call)
-            if front.in_flight > front.concurrency and not route.always:
+            if traffic.in_flight > front.concurrency and not route.always:
                 raise TooManyRequests("this gateway has all the requests it can take", code="overloaded", retry_after=1)
             await route.endpoint(front, call, route.dialect)
         except GatewayError as error:
@@ -55,30 +58,32 @@ class Application:
             log.exception("request %s: a defect", call.request_id)
             await self._refuse(call, InternalError(f"a defect of the gateway; tell its operator {call.request_id}"))
         finally:
-            front.in_flight -= 1
+            traffic.in_flight -= 1
 
     async def _refuse(self, call: Call, error: GatewayError) -> None:
         if not call.request_id:
             call.request_id = self.front.ids.make("open")
-        dialect = routes.dialect_of(call.path)
+        dialect = routes.dialect_of(call)
         log.info("request %s: %s %s: %s", call.request_id, error.status, error.code, error.message)
         if not call.answered:
-            call.extra += _headers(error)
-            await call.reply(error.status, _body(dialect, error, call.request_id))
+            call.extra += _headers(error, reveal=self.front.reveal)
+            await call.reply(error.status, self._body(dialect, error, call.request_id))
+
+    def _body(self, dialect: Dialect, error: GatewayError, request_id: str) -> bytes:
+        if isinstance(error, Refused) and error.body[:1] == b"{":
+            return error.body
+        return dialect.client.encode_error(error if self.front.reveal else discreet(error), request_id=request_id)
 
 
-def _body(dialect: Dialect, error: GatewayError, request_id: str) -> bytes:
-    if isinstance(error, Refused) and error.body:
-        return error.body
-    return dialect.client.encode_error(error, request_id=request_id)
-
-
-def _headers(error: GatewayError) -> list[tuple[bytes, bytes]]:
-    headers = [(b"x-hybridge-error", error.code.encode("latin-1", "replace"))]
+def _headers(error: GatewayError, *, reveal: bool) -> list[tuple[bytes, bytes]]:
+    headers = [(b"x-hybridge-error", header_value(error.code))]
     if error.retry_after is not None:
         headers.append((b"retry-after", b"%d" % max(1, ceil(error.retry_after))))
-    if attempts := error.details.get("attempts"):
-        trail = ";".join(f"{attempt['deployment']}={attempt['status'] or attempt['error']}" for attempt in attempts)
+    if isinstance(error, Refused):
+        headers += error.headers
+    if error.attempts:
         # The chain is spent: a client that tries again at once only adds to the trouble.
-        headers += [(b"x-hybridge-attempts", trail.encode()), (b"x-should-retry", b"false")]
+        headers.append((b"x-should-retry", b"false"))
+        if reveal:
+            headers.append((b"x-hybridge-attempts", trail(error.attempts)))
     return headers

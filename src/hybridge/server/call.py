@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import parse_qs
@@ -16,6 +17,13 @@ Send = Callable[[Message], Awaitable[None]]
 
 #: How long an answer may take before somebody looks whether the client is still there. A quick one needs no look-out.
 _LOOK_OUT_AFTER_S = 0.02
+
+_UNFIT = re.compile(r"[^\t\x20-\x7e\xa0-\xff]")
+
+
+def header_value(text: str) -> bytes:
+    """Text that others chose, fit for a header: what cannot stand in one becomes `?`."""
+    return _UNFIT.sub("?", text).encode("latin-1")
 
 
 class Call:

@@ -2,25 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from hybridge.access.keys import Keys
 from hybridge.access.request_ids import RequestIds
 from hybridge.exchange import Exchange
 from hybridge.money import Rates
+from hybridge.observers.samples import Sample
 from hybridge.providers.catalog import Catalog
 from hybridge.routing.router import Router
+from hybridge.routing.tokens import Splintr
 from hybridge.server.guard import Guard
-from hybridge.types import TokenCounter
+
+
+class Traffic(Struct):
+    """What is under way in this process, over all configurations that it had.
+
+    `draining` turns true when no new request may begin; `watching` are the requests that only look at the metrics.
+    """
+
+    in_flight: int = 0
+    watching: int = 0
+    draining: bool = False
+
+
+async def _nothing() -> Sequence[Sample]:
+    return ()
 
 
 class Front(Struct):
-    """One for the life of a server.
+    """One for each configuration; requests end on the one that they began on.
 
-    `find_request` reads a ledger entry off the event loop; `draining` turns true when no new request may begin.
+    `find_request` reads a ledger entry off the event loop; `samples` gathers those of all processes; `admin_token`
+    opens what is not for everybody, and where `is_local` the machine's own users need none.
     """
 
     exchange: Exchange
@@ -30,17 +47,24 @@ class Front(Struct):
     ids: RequestIds
     guard: Guard
     rates: Rates
-    counter: TokenCounter
+    counter: Splintr
     find_request: Callable[[str], dict[str, Any] | None]
     now_us: Callable[[], int]
     max_body: int
     concurrency: int
     reveal: bool = True
     demo: bool = False
-    draining: bool = False
-    in_flight: int = 0
+    traffic: Traffic = field(default_factory=Traffic)
+    samples: Callable[[], Awaitable[Sequence[Sample]]] = _nothing
+    is_local: bool = True
+    admin_token: str = ""
 
     @property
     def provider_ids(self) -> frozenset[str]:
         """The ids of the configured providers."""
         return frozenset(self.catalog.providers)
+
+    @property
+    def draining(self) -> bool:
+        """Whether no new request may begin."""
+        return self.traffic.draining

@@ -8,11 +8,6 @@ from collections.abc import Iterable
 from hybridge.errors import NotAllowed
 from hybridge.server.call import Call
 
-_ALLOW_HEADERS = (
-    b"authorization, content-type, x-api-key, api-key, x-goog-api-key, anthropic-version, anthropic-beta, openai-beta, "
-    b"x-hybridge-budget, x-hybridge-complexity, x-hybridge-policy, x-hybridge-session, x-hybridge-user"
-)
-
 
 def is_loopback(host: str) -> bool:
     """Whether a host name or address means this machine."""
@@ -65,10 +60,12 @@ class Guard:
         if len(self._hosts) < 64:
             self._hosts.add(host)
 
-    def preflight_headers(self) -> list[tuple[bytes, bytes]]:
-        """The answer to a browser that asks before it calls."""
+    @staticmethod
+    def preflight_headers(call: Call) -> list[tuple[bytes, bytes]]:
+        """The answer to a browser that asks before it calls. Its page was admitted, so it may send what it names:
+        SDKs have headers of their own."""
         return [
             (b"access-control-allow-methods", b"GET, POST, OPTIONS"),
-            (b"access-control-allow-headers", _ALLOW_HEADERS),
+            (b"access-control-allow-headers", call.headers.get(b"access-control-request-headers", b"*")),
             (b"access-control-max-age", b"600"),
         ]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import signal
+import asyncio
 import socket
-from collections.abc import Callable
-from types import FrameType
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import uvicorn
 from msgspec import Struct
@@ -14,6 +15,12 @@ from hybridge.server.asgi import Application
 
 #: Seconds an idle connection of a client is kept; longer than most clients keep theirs.
 _KEEP_CONNECTION_S = 75
+#: Seconds for the last bytes to leave, once no request is under way or the drain is over.
+_LAST_BYTES_S = 2
+#: Seconds for requests on connections that were taken just before the port was closed.
+_LAST_WORDS_S = 0.1
+#: Connections that may wait to be accepted.
+_BACKLOG = 2048
 
 
 class Place(Struct, frozen=True):
@@ -27,9 +34,18 @@ class Place(Struct, frozen=True):
 
 
 class Listener(uvicorn.Server):
-    """One process's HTTP server. `on_ready` is called with its address once it listens."""
+    """One process's HTTP server. `on_ready` is called with its address once it listens.
 
-    def __init__(self, application: Application, place: Place, on_ready: Callable[[str], None]) -> None:
+    `sockets` are bound already, else it binds the place itself. Signals are its caller's matter.
+    """
+
+    def __init__(
+        self,
+        application: Application,
+        place: Place,
+        on_ready: Callable[[str], None],
+        sockets: Sequence[socket.socket] = (),
+    ) -> None:
         super().__init__(
             uvicorn.Config(
                 application,
@@ -45,15 +61,24 @@ class Listener(uvicorn.Server):
                 proxy_headers=False,
                 server_header=False,
                 date_header=False,
+                backlog=_BACKLOG,
                 timeout_keep_alive=_KEEP_CONNECTION_S,
-                timeout_graceful_shutdown=max(1, int(place.drain)),
+                timeout_graceful_shutdown=_LAST_BYTES_S,
                 ssl_certfile=place.certificate,
                 ssl_keyfile=place.private_key,
             )
         )
-        self._front = application.front
+        #: Seconds that requests under way have to end; may be set anew.
+        self.drain_s = place.drain
+        self._traffic = application.front.traffic
         self._scheme = "https" if place.certificate else "http"
         self._on_ready = on_ready
+        self._sockets = list(sockets)
+        self._leave_by = 0.0
+
+    async def listen(self) -> None:
+        """Serve until `drain` or `leave`, and until what was under way has ended."""
+        await self.serve(self._sockets or None)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Bind, then say so."""
@@ -62,9 +87,36 @@ class Listener(uvicorn.Server):
             host, port = self.servers[0].sockets[0].getsockname()[:2]
             self._on_ready(f"{self._scheme}://{f'[{host}]' if ':' in host else host}:{port}")
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """SIGTERM and SIGINT: requests in flight end, new ones go elsewhere; a second SIGINT does not wait."""
-        self._front.draining = True
-        if self.should_exit and sig == signal.SIGINT:
-            self.force_exit = True
+    async def on_tick(self, counter: int) -> bool:
+        """Whether to leave. While requests that came before the drain are under way the port stays open, so that
+        those who come late are told to go elsewhere."""
+        leaving = await super().on_tick(counter)
+        return leaving and (self.force_exit or not self._traffic.in_flight or time.monotonic() >= self._leave_by)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Close the port, let the last bytes leave, and see that every request has written its entry."""
+        for server in self.servers:
+            server.close()
+        # Who was let in a moment ago is still to be heard, and told to go elsewhere.
+        await asyncio.sleep(_LAST_WORDS_S)
+        await super().shutdown(sockets)
+        if tasks := self.server_state.tasks:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks, timeout=_LAST_BYTES_S)
+
+    def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]
+        """None."""
+        return nullcontext()
+
+    def drain(self) -> None:
+        """Requests under way end, new ones go elsewhere, then the port is closed."""
+        if not self._traffic.draining:
+            self._leave_by = time.monotonic() + self.drain_s
+        self._traffic.draining = True
         self.should_exit = True
+
+    def leave(self) -> None:
+        """Do not wait for anybody."""
+        self.drain()
+        self.force_exit = True

@@ -50,6 +50,9 @@ _HEADERS = (
 )
 _NOTHING: frozenset[str] = frozenset()
 
+#: Digits before or after the point of an amount: 1e999999999 is a number too, but nobody can reckon with it.
+_MOST_DIGITS = 18
+
 
 def read_options(
     facts: Facts, headers: Mapping[bytes, bytes], provider_ids: frozenset[str]
@@ -62,7 +65,7 @@ def read_options(
     fields = facts.fields
     values = _from_headers(headers)
     private = _NOTHING
-    if (route := fields.get("route")) is not None and bytes(route)[:1] == b"{":
+    if (route := bytes(fields.get("route", b"null"))) != b"null" and route[:1] != b'"':
         values.update(_route_values(route))
         private |= {"route"}
     if "models" in fields:
@@ -70,9 +73,10 @@ def read_options(
     if "provider" in fields:
         preferences = _decode(_PREFERENCES, fields["provider"], "provider") or ProviderPreferences()
         named = _names(preferences)
-        if not named or named & provider_ids:
+        ours = not named.isdisjoint(map(str.casefold, provider_ids))
+        if ours or not named:
             values["provider"] = preferences
-        if named & provider_ids:
+        if ours:
             private |= {"provider"}
     if facts.user is not None:
         values.setdefault("user", facts.user)
@@ -90,10 +94,11 @@ def _from_headers(headers: Mapping[bytes, bytes]) -> dict[str, Any]:
 
 
 def _names(preferences: ProviderPreferences) -> frozenset[str]:
-    return frozenset((*(preferences.order or ()), *(preferences.only or ()), *(preferences.ignore or ())))
+    names = (*(preferences.order or ()), *(preferences.only or ()), *(preferences.ignore or ()))
+    return frozenset(map(str.casefold, names))
 
 
-def _route_values(route: Raw) -> dict[str, Any]:
+def _route_values(route: bytes) -> dict[str, Any]:
     try:
         return _values(_ROUTE.decode(route))
     except msgspec.ValidationError as exc:
@@ -112,7 +117,7 @@ def _budget(budget: str | _Budget) -> Money:
         money = Money.parse(budget) if isinstance(budget, str) else Money(budget.amount, budget.currency.upper())
     except ValueError as exc:
         raise InvalidRequest(f"budget: {exc}", param="route.budget") from exc
-    if not money.amount.is_finite() or money.amount < 0:
+    if not money.amount.is_finite() or money.amount < 0 or abs(money.amount.adjusted()) > _MOST_DIGITS:
         raise InvalidRequest("budget: the amount must be a number that is not negative", param="route.budget")
     return money
 

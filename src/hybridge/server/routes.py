@@ -10,7 +10,7 @@ from hybridge.dialects import dialect
 from hybridge.dialects.codec import Dialect
 from hybridge.errors import EndpointNotFound, MethodNotAllowed
 from hybridge.server.call import Call
-from hybridge.server.endpoints import chat, count, explain, gemini, health, models, requests
+from hybridge.server.endpoints import chat, count, explain, gemini, health, metrics, models, requests
 from hybridge.server.front import Front
 
 Endpoint = Callable[[Front, Call, Dialect], Awaitable[None]]
@@ -38,6 +38,7 @@ PATHS: dict[str, tuple[Route, ...]] = {
     "/v1beta/models": (Route("GET", models.list_models, GEMINI),),
     "/v1/route/explain": (Route("POST", explain.explain, OPENAI),),
     "/healthz": (Route("GET", health.alive, OPENAI, always=True),),
+    "/metrics": (Route("GET", metrics.metrics, OPENAI, always=True),),
     "/readyz": (Route("GET", health.ready, OPENAI, always=True),),
 }
 
@@ -70,19 +71,21 @@ def find(call: Call) -> Route:
         if route.method == call.method:
             return route
     if not routes:
-        raise EndpointNotFound(f"there is no {call.path} here")
+        raise EndpointNotFound(f"there is no {call.path[:200]} here")
     allowed = ", ".join(route.method for route in routes)
-    raise MethodNotAllowed(f"{call.path} answers to {allowed}, not to {call.method}")
+    call.extra.append((b"allow", allowed.encode()))
+    raise MethodNotAllowed(f"{call.path[:200]} answers to {allowed}, not to {call.method}")
 
 
-def dialect_of(path: str) -> Dialect:
-    """The dialect in which an error about this path is told."""
-    if path in PATHS:
-        return PATHS[path][0].dialect
+def dialect_of(call: Call) -> Dialect:
+    """The dialect in which an error of this call is told."""
+    path = call.path
     if path.startswith("/v1/messages"):
         return ANTHROPIC
     if path.startswith("/v1beta/") or (path.startswith(_GEMINI_PREFIXES) and path.rpartition(":")[2] in VERBS):
         return GEMINI
+    if path.startswith("/v1/models"):
+        return dialect(models.shape_of(call, OPENAI))
     return OPENAI
 
 
@@ -96,6 +99,9 @@ def _by_prefix(call: Call) -> tuple[Route, ...]:
                 return (VERBS[verb],)
     for prefix, route in _ONE_MODEL.items():
         if path.startswith(prefix) and len(path) > len(prefix):
+            if call.method == "POST" and ":" in path:
+                # Not a model with a colon in its name, but an operation that is not offered.
+                return ()
             call.params = {"model": path[len(prefix) :]}
             return (route,)
     if path.startswith("/v1/requests/") and len(path) > 13:

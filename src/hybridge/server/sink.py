@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from hybridge.money import Rates, plain
-from hybridge.server.call import Call
+from hybridge.server.call import Call, header_value
 from hybridge.types import Attempt, Deployment, Head, Request
 
 Headers = list[tuple[bytes, bytes]]
@@ -38,7 +38,7 @@ class HttpSink:
         if head.plan.variant:
             headers.append((b"x-hybridge-variant", head.plan.variant.encode()))
         if head.dropped:
-            headers.append((b"x-hybridge-dropped", ", ".join(head.dropped).encode("latin-1", "replace")))
+            headers.append((b"x-hybridge-dropped", header_value(", ".join(head.dropped))))
         if head.length is not None:
             headers.append((b"content-length", b"%d" % head.length))
             headers += self._money(head.attempts)
@@ -70,14 +70,14 @@ class HttpSink:
 @lru_cache(maxsize=4096)
 def _names(deployment: Deployment) -> tuple[tuple[bytes, bytes], tuple[bytes, bytes]]:
     return (
-        (b"x-hybridge-deployment", deployment.id.encode("latin-1", "replace")),
+        (b"x-hybridge-deployment", header_value(deployment.id)),
         (b"x-hybridge-kind", deployment.kind.encode()),
     )
 
 
 def trail(attempts: Sequence[Attempt]) -> bytes:
     """`openai/gpt-4o-mini=503;openrouter/openai/gpt-4o-mini=200`: the status, or the error where that says more."""
-    return ";".join([f"{attempt.deployment}={_outcome(attempt)}" for attempt in attempts]).encode("latin-1", "replace")
+    return header_value(";".join([f"{attempt.deployment}={_outcome(attempt)}" for attempt in attempts]))
 
 
 def _outcome(attempt: Attempt) -> str:

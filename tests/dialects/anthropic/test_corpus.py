@@ -10,6 +10,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from hybridge.chat import Failed, StopReason, Text, ToolCall
+from hybridge.dialects.anthropic.models import traits_of
 from hybridge.dialects.codec import events_of
 from hybridge.errors import (
     Broken,
@@ -254,3 +255,16 @@ def test_every_recorded_error_body_is_classed(shared: Path) -> None:
 def test_no_recorded_error_of_the_dialect_is_left_out(shared: Path) -> None:
     found = {path.name for path in corpus.folder(shared).glob("messages_error*.response.json")}
     assert len(found) == 6
+
+
+def test_the_table_of_models_agrees_with_what_the_vendor_lists(shared: Path) -> None:
+    listed = json.loads((corpus.folder(shared) / "models_01.response.json").read_bytes())["data"]
+    assert len(listed) >= 11
+    for model in listed:
+        traits, can = traits_of(model["id"]), model["capabilities"]
+        kinds = can["thinking"]["types"]
+        assert traits.schemas is can["structured_outputs"]["supported"], model["id"]
+        assert traits.budget is kinds["enabled"]["supported"], model["id"]
+        assert traits.adaptive is kinds["adaptive"]["supported"], model["id"]
+        levels = [name for name, level in can["effort"].items() if name != "supported" and level["supported"]]
+        assert list(traits.efforts) == levels, model["id"]

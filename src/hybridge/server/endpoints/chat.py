@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 from hybridge.dialects.codec import Dialect
 from hybridge.errors import GatewayError
 from hybridge.server.call import Call
+from hybridge.server.discreet import discreet
 from hybridge.server.front import Front
 from hybridge.server.intake import take_in
 from hybridge.server.sink import HttpSink
 from hybridge.types import Sink
+
+log = logging.getLogger("hybridge.server")
 
 
 async def chat(front: Front, call: Call, dialect: Dialect) -> None:
@@ -30,6 +34,8 @@ async def chat_into(wrap: Callable[[Sink], Sink], front: Front, call: Call, dial
     except GatewayError as error:
         if not sink.started:
             raise
-        await sink.end(dialect.client.encode_stream_error(error, request_id=request.id))
+        log.info("request %s: %s %s in mid-stream: %s", request.id, error.status, error.code, error.message)
+        told = error if front.reveal else discreet(error)
+        await sink.end(dialect.client.encode_stream_error(told, request_id=request.id))
     finally:
         call.unwatch()

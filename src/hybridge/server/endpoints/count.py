@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from hybridge.dialects.codec import Dialect
 from hybridge.routing.tokens import count_chat
 from hybridge.server.call import Call
@@ -16,6 +18,9 @@ async def count_tokens(front: Front, call: Call, dialect: Dialect) -> None:
     call.request_id = front.ids.make(key.id)
     request = await take_in(front, call, dialect, key, Operation.COUNT_TOKENS)
     front.router.known(request)
+    if not front.counter.loaded:
+        # Whoever asks for a count is to have it exact, and nobody else is to wait for the vocabulary.
+        await asyncio.to_thread(front.counter.load)
     chat = dialect.client.decode_request(request.facts.fields)
     body = dialect.client.encode_count(count_chat(chat, front.counter))
     await call.reply(200, body)

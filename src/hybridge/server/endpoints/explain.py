@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import msgspec
+from msgspec.structs import replace
 
 from hybridge.dialects.codec import Dialect
 from hybridge.routing.explain import explain as explained
 from hybridge.server.call import Call
+from hybridge.server.discreet import discreet
 from hybridge.server.front import Front
 from hybridge.server.intake import take_in
 
@@ -16,5 +18,11 @@ async def explain(front: Front, call: Call, dialect: Dialect) -> None:
     key = front.keys.admit(call.secret())
     call.request_id = front.ids.make(key.id)
     request = await take_in(front, call, dialect, key)
-    record = explained(request, front.router.consider(request), front.rates)
+    found = front.router.consider(request)
+    if not front.reveal and found.error is not None:
+        found = replace(found, error=discreet(found.error))
+    record = explained(request, found, front.rates)
+    if not front.reveal:
+        for hidden in ("candidates", "chain", "clamp"):
+            del record[hidden]
     await call.reply(200, msgspec.json.encode(record))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from hybridge.dialects.codec import Dialect
 from hybridge.errors import ModelNotFound, NotAllowed
@@ -31,9 +32,9 @@ _CAPABILITIES = {
 async def list_models(front: Front, call: Call, dialect: Dialect) -> None:
     """Every model that this key may ask for."""
     key = front.keys.admit(call.secret())
-    shape = _shape(call, dialect)
+    shape = shape_of(call, dialect)
     listed = [one for one in front.catalog.models() if key.models is None or one.name in key.models]
-    entries = [_ENTRY[shape](one, front.rates) for one in listed if one.deployments]
+    entries = [_ENTRY[shape](_Model(one, front.rates, front.reveal)) for one in listed if one.deployments]
     await call.reply(200, msgspec.json.encode(_LIST[shape](entries)))
 
 
@@ -46,27 +47,48 @@ async def one_model(front: Front, call: Call, dialect: Dialect) -> None:
         raise ModelNotFound(f"there is no model {name[:100]!r} here; GET /v1/models lists those there are")
     if key.models is not None and not {name, found.name} & key.models:
         raise NotAllowed(f"this key may not use {name}")
-    entry = _ENTRY[_shape(call, dialect)](ModelListing(name, found.deployments), front.rates)
+    listing = ModelListing(name, found.deployments)
+    entry = _ENTRY[shape_of(call, dialect)](_Model(listing, front.rates, front.reveal))
     await call.reply(200, msgspec.json.encode(entry))
 
 
-def _shape(call: Call, dialect: Dialect) -> str:
-    """Gemini's below `/v1beta` or with its key header, Anthropic's with its version header, else OpenAI's."""
+def shape_of(call: Call, dialect: Dialect) -> str:
+    """Gemini's below `/v1beta` or with its key header, Anthropic's with its version header, else OpenAI's.
+
+    Its value is the name of that dialect.
+    """
     if dialect.name == "gemini" or b"x-goog-api-key" in call.headers:
         return "gemini"
     return "anthropic" if b"anthropic-version" in call.headers else "openai"
 
 
-def _openai(one: ModelListing, rates: Rates) -> dict[str, Any]:
-    return {"id": one.name, "object": "model", "created": 0, "owned_by": _owner(one), **_known(one, rates)}
+class _Model(Struct):
+    """A model as it is shown: `reveal` says whether with its deployments."""
+
+    listing: ModelListing
+    rates: Rates
+    reveal: bool
+
+    @property
+    def name(self) -> str:
+        return self.listing.name
+
+    @property
+    def owner(self) -> str:
+        deployments = self.listing.deployments
+        return deployments[0].provider if self.reveal and deployments else "hybridge"
 
 
-def _anthropic(one: ModelListing, rates: Rates) -> dict[str, Any]:
-    return {"type": "model", "id": one.name, "display_name": one.name, "created_at": _EPOCH, **_known(one, rates)}
+def _openai(one: _Model) -> dict[str, Any]:
+    return {"id": one.name, "object": "model", "created": 0, "owned_by": one.owner, **_known(one)}
 
 
-def _gemini(one: ModelListing, rates: Rates) -> dict[str, Any]:
-    known = _known(one, rates)
+def _anthropic(one: _Model) -> dict[str, Any]:
+    return {"type": "model", "id": one.name, "display_name": one.name, "created_at": _EPOCH, **_known(one)}
+
+
+def _gemini(one: _Model) -> dict[str, Any]:
+    known = _known(one)
     return {
         "name": f"models/{one.name}",
         "version": "",
@@ -95,27 +117,26 @@ _ENTRY = {"openai": _openai, "anthropic": _anthropic, "gemini": _gemini}
 _LIST = {"openai": _openai_list, "anthropic": _anthropic_list, "gemini": _gemini_list}
 
 
-def _owner(one: ModelListing) -> str:
-    return one.deployments[0].provider if one.deployments else "hybridge"
-
-
-def _known(one: ModelListing, rates: Rates) -> dict[str, Any]:
+def _known(one: _Model) -> dict[str, Any]:
     """What the catalogue knows: capabilities that some deployment offers, the widest limits, and each deployment."""
+    deployments, rates = one.listing.deployments, one.rates
     offers = Needs.NOTHING
-    for deployment in one.deployments:
+    for deployment in deployments:
         offers |= deployment.offers
-    contexts = [each.limits.context for each in one.deployments if each.limits.context]
-    outputs = [each.limits.output for each in one.deployments if each.limits.output]
-    return {
+    contexts = [each.limits.context for each in deployments if each.limits.context]
+    outputs = [each.limits.output for each in deployments if each.limits.output]
+    known: dict[str, Any] = {
         "capabilities": [name for name, need in _CAPABILITIES.items() if need in offers],
         "context_length": max(contexts, default=None),
         "max_output_tokens": max(outputs, default=None),
-        "pricing": next((price for each in one.deployments if (price := _price(each, rates))), None),
-        "deployments": [
-            {"id": each.id, "kind": each.kind, "dialect": each.surface.dialect, "pricing": _price(each, rates)}
-            for each in one.deployments
-        ],
+        "pricing": next((price for each in deployments if (price := _price(each, rates))), None),
     }
+    if one.reveal:
+        known["deployments"] = [
+            {"id": each.id, "kind": each.kind, "dialect": each.surface.dialect, "pricing": _price(each, rates)}
+            for each in deployments
+        ]
+    return known
 
 
 def _price(deployment: Deployment, rates: Rates) -> dict[str, str] | None:

@@ -7,9 +7,12 @@ import asyncio
 import msgspec
 
 from hybridge.dialects.codec import Dialect
-from hybridge.errors import GatewayError
+from hybridge.errors import GatewayError, KeyRefused, QuotaExhausted, RateLimited
 from hybridge.server.call import Call
 from hybridge.server.front import Front
+
+#: What a provider says about our key often quotes a part of it, or names our organisation.
+_ABOUT_OUR_KEY = frozenset(kind.error_class for kind in (KeyRefused, QuotaExhausted, RateLimited))
 
 
 class RequestNotFound(GatewayError):
@@ -28,4 +31,10 @@ async def one_request(front: Front, call: Call, dialect: Dialect) -> None:
         found = await asyncio.to_thread(front.find_request, request_id)
     if found is None:
         raise RequestNotFound(f"this key made no request {request_id[:64]}")
+    for attempt in found["attempts"]:
+        if attempt["error_class"] in _ABOUT_OUR_KEY:
+            attempt["error"] = ""
+    if not front.reveal:
+        for hidden in ("deployment", "attempts", "considered"):
+            del found[hidden]
     await call.reply(200, msgspec.json.encode(found))

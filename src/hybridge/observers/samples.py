@@ -1,0 +1,128 @@
+"""What processes tell each other of their counts, and how it looks in Prometheus' words.
+
+Knows no room, so that a process that only adds up needs none.
+Source of the format: https://prometheus.io/docs/instrumenting/exposition_formats/.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+from msgspec import Struct
+
+Labels = tuple[str, ...]
+Kind = Literal["counter", "gauge", "histogram"]
+
+#: Upper ends of the histograms' buckets, in seconds.
+SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 180.0, 600.0)
+OVERHEAD_SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1)
+
+
+class Family(Struct, frozen=True):
+    """One metric: its name, what it tells, its labels. `merge` says how several processes' values become one."""
+
+    name: str
+    kind: Kind
+    help: str
+    labels: Labels = ()
+    buckets: tuple[float, ...] = ()
+    merge: Literal["sum", "max"] = "sum"
+
+
+FAMILIES = (
+    Family(
+        "hybridge_requests_total",
+        "counter",
+        "Requests that are over.",
+        ("operation", "dialect", "deployment", "kind", "status"),
+    ),
+    Family("hybridge_request_seconds", "histogram", "A request, from its facts to its end.", ("deployment",), SECONDS),
+    Family(
+        "hybridge_first_token_seconds", "histogram", "From the call to its first content.", ("deployment",), SECONDS
+    ),
+    Family(
+        "hybridge_overhead_seconds",
+        "histogram",
+        "What Hybridge adds before the first call and after the last.",
+        ("deployment",),
+        OVERHEAD_SECONDS,
+    ),
+    Family("hybridge_attempts_total", "counter", "Calls to deployments.", ("deployment", "outcome")),
+    Family("hybridge_tokens_total", "counter", "Tokens by bucket of the bill.", ("deployment", "bucket")),
+    Family("hybridge_cost_usd_total", "counter", "What was spent, in USD.", ("deployment", "source")),
+    Family("hybridge_unpriced_attempts_total", "counter", "Calls whose price is not known.", ("deployment",)),
+    Family("hybridge_breaker_state", "gauge", "0 closed, 1 half-open, 2 open.", ("deployment",), merge="max"),
+    Family("hybridge_inflight_requests", "gauge", "Requests that are being answered."),
+    Family("hybridge_ledger_pending_rows", "gauge", "Entries that wait to be written."),
+    Family("hybridge_config_reloads_total", "counter", "Times the configuration was read again.", ("result",)),
+    Family("hybridge_workers", "gauge", "Processes that answer."),
+    Family("hybridge_worker_restarts_total", "counter", "Processes that ended and were started again."),
+)
+
+_BY_NAME = {family.name: family for family in FAMILIES}
+
+
+class Sample(Struct, frozen=True, array_like=True):
+    """One value, or a histogram: a count for each bucket and one beyond, and the sum."""
+
+    family: str
+    labels: Labels
+    value: float
+    counts: tuple[int, ...] = ()
+
+
+def merged(processes: Iterable[Sequence[Sample]]) -> list[Sample]:
+    """The samples of several processes as one."""
+    found: dict[tuple[str, Labels], Sample] = {}
+    for samples in processes:
+        for sample in samples:
+            key = sample.family, sample.labels
+            before = found.get(key)
+            found[key] = sample if before is None else _joined(_BY_NAME[sample.family], before, sample)
+    return list(found.values())
+
+
+def lasting(samples: Iterable[Sample]) -> list[Sample]:
+    """What still counts when its process is gone: no gauge does."""
+    return [sample for sample in samples if _BY_NAME[sample.family].kind != "gauge"]
+
+
+def _joined(family: Family, one: Sample, other: Sample) -> Sample:
+    if family.merge == "max":
+        return one if one.value >= other.value else other
+    counts = tuple(map(sum, zip(one.counts, other.counts, strict=True)))
+    return Sample(one.family, one.labels, one.value + other.value, counts)
+
+
+def exposition(samples: Sequence[Sample]) -> bytes:
+    """Samples in Prometheus' text format."""
+    lines = []
+    for family in FAMILIES:
+        lines += [f"# HELP {family.name} {family.help}", f"# TYPE {family.name} {family.kind}"]
+        for sample in samples:
+            if sample.family == family.name:
+                lines += _lines(family, sample)
+    return ("\n".join(lines) + "\n").encode()
+
+
+def _lines(family: Family, sample: Sample) -> Iterable[str]:
+    labels = [f'{name}="{_escaped(value)}"' for name, value in zip(family.labels, sample.labels, strict=True)]
+    if family.kind != "histogram":
+        yield f"{family.name}{_braced(labels)} {sample.value:.15g}"
+        return
+    below = 0
+    for end, count in zip((*family.buckets, float("inf")), sample.counts, strict=True):
+        below += count
+        edge = 'le="+Inf"' if end == float("inf") else f'le="{end:g}"'
+        yield f"{family.name}_bucket{_braced([*labels, edge])} {below}"
+    yield f"{family.name}_sum{_braced(labels)} {sample.value:.15g}"
+    yield f"{family.name}_count{_braced(labels)} {below}"
+
+
+def _braced(labels: Sequence[str]) -> str:
+    return f"{{{','.join(labels)}}}" if labels else ""
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

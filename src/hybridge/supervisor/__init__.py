@@ -1,0 +1,1 @@
+"""The processes of `hybridge serve`: one that watches, workers that answer, and what they tell each other."""
