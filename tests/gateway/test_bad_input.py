@@ -140,7 +140,7 @@ ROUTES: list[tuple[object, str]] = [
     ({"budget": "lots"}, "budget"),
     ({"budget": 5}, "budget"),
     ({"budget": "-5 VND"}, "budget"),
-    ({"budget": "5 XXX"}, "XXX"),
+    ({"budget": "5 XTS"}, "XTS"),
     ({"budget": {"amount": 5}}, "currency"),
     ({"budget": {"amount": "NaN", "currency": "VND"}}, "budget"),
     ({"budget": {"amount": "Infinity", "currency": "VND"}}, "budget"),

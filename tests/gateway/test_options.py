@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.gateway.asking import PRICE, ask, chain, events, in_each_dialect, question, refused
+from tests.gateway.asking import PRICE, anthropic_chunks, ask, chain, events, in_each_dialect, question, refused
 from tests.gateway.harness import (
     Upstream,
     answering,
@@ -254,7 +254,7 @@ async def test_a_client_that_always_sends_everything_is_served_by_the_fallback_t
             assert sent["temperature"] == 1
             assert "presence_penalty" not in sent
             for usage in (True, False):
-                anthropic.scripts = [streaming(_anthropic_words())]
+                anthropic.scripts = [streaming(anthropic_chunks("Hel", "lo"))]
                 answer = await ask(
                     running,
                     "openai",
@@ -263,12 +263,6 @@ async def test_a_client_that_always_sends_everything_is_served_by_the_fallback_t
                 )
                 assert answer.status_code == 200
                 assert [one for one in events(answer.text) if one.get("usage")] != [] or not usage
-
-
-def _anthropic_words() -> list[bytes]:
-    from tests.gateway.asking import anthropic_chunks
-
-    return anthropic_chunks("Hel", "lo")
 
 
 async def test_what_cannot_be_carried_is_refused_or_dropped_by_consent() -> None:

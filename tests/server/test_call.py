@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hybridge.errors import ClientGone, RequestTooLarge
-from hybridge.server.call import Call, Message, header_value
+from hybridge.server.call import Call, Lookout, Message, header_value
 
 
 def piece(body: bytes, *, more: bool = False) -> Message:
@@ -59,7 +59,7 @@ async def test_half_a_body_and_no_client() -> None:
 
 async def test_a_client_that_leaves_cancels_the_task_that_answers() -> None:
     watched = call(GONE)
-    watched.watch()
+    watched.watch(Lookout())
     with pytest.raises(asyncio.CancelledError):
         await asyncio.sleep(5)
     assert watched.gone
@@ -69,7 +69,7 @@ async def test_a_client_that_leaves_cancels_the_task_that_answers() -> None:
 
 async def test_nobody_looks_out_any_more() -> None:
     watched = call(GONE)
-    watched.watch()
+    watched.watch(Lookout())
     watched.unwatch()
     await asyncio.sleep(0.05)
     assert not watched.gone

@@ -9,6 +9,8 @@ from hashlib import blake2b
 from hmac import compare_digest
 
 _SHAPE = re.compile(r"req_([0-9a-f]{32})([0-9a-f]{12})")
+_RANDOM_BYTES = 10
+_AT_ONCE = 100
 _VERSION_7 = 0x7 << 76
 _VARIANT = 0b10 << 62
 
@@ -26,10 +28,16 @@ class RequestIds:
         self._mac = blake2b(key=secret[:64], digest_size=6)
         self._now_us = now_us
         self._entropy = entropy
+        self._drawn = b""
+        self._used = 0
 
     def make(self, key_id: str) -> str:
         """A new id for a request of that virtual key."""
-        random = int.from_bytes(self._entropy(10), "big")
+        if self._used == len(self._drawn):
+            # The kernel is asked once for many: that costs as much as for one.
+            self._drawn, self._used = self._entropy(_RANDOM_BYTES * _AT_ONCE), 0
+        random = int.from_bytes(self._drawn[self._used : self._used + _RANDOM_BYTES], "big")
+        self._used += _RANDOM_BYTES
         milliseconds = self._now_us() // 1000
         number = milliseconds << 80 | _VERSION_7 | (random >> 68) << 64 | _VARIANT | random & (1 << 62) - 1
         text = f"{number:032x}"

@@ -120,6 +120,8 @@ class KeyPool:
 
     def soonest(self, place: str = "", exclude: Collection[str] = ()) -> float | None:
         """Seconds until a key is well there, 0 if one is; `None` if all are excluded or there is none."""
+        if not (self._resting or self._aside or exclude):
+            return 0.0 if self.keys else None
         now = self._clock()
         return min((self._wait(key.id, place, now) for key in self.keys if key.id not in exclude), default=None)
 

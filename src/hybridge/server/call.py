@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections import deque
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import parse_qs
@@ -26,6 +27,31 @@ def header_value(text: str) -> bytes:
     return _UNFIT.sub("?", text).encode("latin-1")
 
 
+class Lookout:
+    """Looks after the calls that take long. One timer for all of them: most are over before it rings."""
+
+    def __init__(self) -> None:
+        self._calls: deque[tuple[float, Call]] = deque()
+        self._armed = False
+
+    def add(self, call: Call) -> None:
+        """Look after this call, a moment from now."""
+        loop = asyncio.get_running_loop()
+        self._calls.append((loop.time() + _LOOK_OUT_AFTER_S, call))
+        if not self._armed:
+            self._armed = True
+            loop.call_later(_LOOK_OUT_AFTER_S, self._ring)
+
+    def _ring(self) -> None:
+        loop = asyncio.get_running_loop()
+        due = loop.time()
+        while self._calls and self._calls[0][0] <= due:
+            self._calls.popleft()[1].look_out()
+        self._armed = bool(self._calls)
+        if self._armed:
+            loop.call_at(self._calls[0][0], self._ring)
+
+
 class Call:
     """A request as it came over HTTP. `params` are the named parts of its path, as the route table found them."""
 
@@ -33,7 +59,6 @@ class Call:
         "_receive",
         "_send",
         "_task",
-        "_timer",
         "_watch",
         "answered",
         "extra",
@@ -48,7 +73,6 @@ class Call:
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._receive = receive
-        self._timer: asyncio.TimerHandle | None = None
         self._watch: asyncio.Task[None] | None = None
         self._task: asyncio.Task[Any] | None = None
         self._send = send
@@ -112,21 +136,22 @@ class Call:
         piece: bytes = message.get("body", b"")
         return piece
 
-    def watch(self) -> None:
+    def watch(self, lookout: Lookout) -> None:
         """Cancel the running task, with `gone` set, when the client leaves. uvicorn drops what is sent to nobody
         without a word, so without this a provider would go on being paid for tokens that nobody reads."""
         self._task = asyncio.current_task()
-        self._timer = asyncio.get_running_loop().call_later(_LOOK_OUT_AFTER_S, self._look_out)
+        lookout.add(self)
 
     def unwatch(self) -> None:
         """Stop looking out."""
-        if self._timer is not None:
-            self._timer.cancel()
+        self._task = None
         if self._watch is not None:
             self._watch.cancel()
 
-    def _look_out(self) -> None:
-        self._watch = asyncio.get_running_loop().create_task(self._until_gone())
+    def look_out(self) -> None:
+        """The answer takes long: somebody waits for the client to leave, unless it is over by now."""
+        if self._task is not None:
+            self._watch = asyncio.get_running_loop().create_task(self._until_gone())
 
     async def _until_gone(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence, Set
 from typing import Any
 
 from msgspec import Struct, field
@@ -15,6 +15,7 @@ from hybridge.observers.samples import Sample
 from hybridge.providers.catalog import Catalog
 from hybridge.routing.router import Router
 from hybridge.routing.tokens import Splintr
+from hybridge.server.call import Lookout
 from hybridge.server.guard import Guard
 
 
@@ -55,14 +56,15 @@ class Front(Struct):
     reveal: bool = True
     demo: bool = False
     traffic: Traffic = field(default_factory=Traffic)
+    lookout: Lookout = field(default_factory=Lookout)
     samples: Callable[[], Awaitable[Sequence[Sample]]] = _nothing
     is_local: bool = True
     admin_token: str = ""
 
     @property
-    def provider_ids(self) -> frozenset[str]:
+    def provider_ids(self) -> Set[str]:
         """The ids of the configured providers."""
-        return frozenset(self.catalog.providers)
+        return self.catalog.providers.keys()
 
     @property
     def draining(self) -> bool:

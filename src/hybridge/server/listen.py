@@ -12,6 +12,7 @@ import uvicorn
 from msgspec import Struct
 
 from hybridge.server.asgi import Application
+from hybridge.server.http import Protocol
 
 #: Seconds an idle connection of a client is kept; longer than most clients keep theirs.
 _KEEP_CONNECTION_S = 75
@@ -52,7 +53,7 @@ class Listener(uvicorn.Server):
                 host=place.host,
                 port=place.port,
                 loop="uvloop",
-                http="httptools",
+                http=Protocol,
                 ws="none",
                 lifespan="off",
                 interface="asgi3",

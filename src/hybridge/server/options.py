@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from decimal import Decimal
 from difflib import get_close_matches
 from typing import Any, Literal, TypeVar
@@ -55,7 +55,7 @@ _MOST_DIGITS = 18
 
 
 def read_options(
-    facts: Facts, headers: Mapping[bytes, bytes], provider_ids: frozenset[str]
+    facts: Facts, headers: Mapping[bytes, bytes], provider_ids: Set[str]
 ) -> tuple[Options, frozenset[str]]:
     """The caller's options, and the members of the body that are ours alone and must reach no provider.
 

@@ -28,7 +28,7 @@ async def chat_into(wrap: Callable[[Sink], Sink], front: Front, call: Call, dial
     call.request_id = front.ids.make(key.id)
     request = await take_in(front, call, dialect, key)
     sink = wrap(HttpSink(call, request, front.rates, reveal=front.reveal))
-    call.watch()
+    call.watch(front.lookout)
     try:
         await front.exchange.run(request, sink)
     except GatewayError as error:
