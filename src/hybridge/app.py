@@ -126,7 +126,13 @@ def start(assembled: Assembled, ledger: Ledger, before: Running | None = None) -
     metrics = before.metrics if before else Metrics(_listed(assembled))
     traffic = before.traffic if before else Traffic()
     ids = before.ids if before else RequestIds(_secret(ledger), now_us=now_us)
-    upstream = Upstream(transport, fetcher.fetch, now_s=time.time, loop_time=asyncio.get_running_loop().time)
+    upstream = Upstream(
+        transport,
+        fetcher.fetch,
+        now_s=time.time,
+        loop_time=asyncio.get_running_loop().time,
+        filter_fails=config.routing.content_filter == "fallback",
+    )
     books = Books(ledger, assembled.rates, now_us, [metrics])
     exchange = Exchange(assembled.router, walk, upstream, books)
     assert catalog.providers.keys() == pools.keys()

@@ -33,7 +33,7 @@ from hybridge.chat import (
 )
 from hybridge.errors import EmptyAnswer, GatewayError, ProviderError, Truncated
 from hybridge.money import Usage
-from hybridge.types import NO_QUIRKS, Facts, Limits, Quirks
+from hybridge.types import NO_QUIRKS, Facts, Limits, Operation, Quirks
 
 
 class Target(Struct, frozen=True):
@@ -122,6 +122,9 @@ class ClientChat(Protocol):
 
     def read_facts(self, body: bytes, model: str | None = None, stream: bool | None = None) -> Facts:
         """The facts of a request; `model` and `stream` where the path says them."""
+
+    def check(self, facts: Facts, operation: Operation) -> None:
+        """Raises `InvalidRequest` for what this operation needs and the request lacks."""
 
     def decode_request(self, fields: Mapping[str, Raw]) -> Chat:
         """The whole request. Raises `InvalidRequest` with the place as `param`."""

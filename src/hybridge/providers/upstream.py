@@ -8,10 +8,10 @@ from collections.abc import Awaitable, Callable
 from msgspec import Struct
 from msgspec.structs import replace
 
-from hybridge.chat import Chat
+from hybridge.chat import Chat, StopReason
 from hybridge.dialects import dialect
 from hybridge.dialects.codec import Dialect, Outgoing, Relay, StreamEncoder, Target, Translation, events_of
-from hybridge.errors import Silent
+from hybridge.errors import ContentFiltered, Silent
 from hybridge.money import Usage
 from hybridge.providers.auth import AUTH
 from hybridge.providers.transport import Answer, HeaderBlock, HttpTransport, encode_headers
@@ -33,6 +33,9 @@ _ANSWER_HEADERS = ("x-request-id", "request-id", "x-generation-id", "apim-reques
 _WHOLE = ("application/json", "text/html")
 
 _MOST_BLOCKS = 1024
+
+#: How dialects say that a filter, not the model, ended an answer.
+_FILTERED = (StopReason.CONTENT_FILTER, StopReason.REFUSAL)
 
 FetchImage = Callable[[str], Awaitable[tuple[str, str]]]
 
@@ -64,15 +67,25 @@ Commit = Callable[[Call], Awaitable[None]]
 
 
 class Upstream:
-    """Calls deployments. One for the life of a configuration: it holds what is the same for every call."""
+    """Calls deployments. One for the life of a configuration: it holds what is the same for every call.
+
+    `filter_fails`: an answer that the provider's filter held back is a failure, so that another may be asked.
+    """
 
     def __init__(
-        self, transport: HttpTransport, fetch: FetchImage, *, now_s: Callable[[], float], loop_time: Callable[[], float]
+        self,
+        transport: HttpTransport,
+        fetch: FetchImage,
+        *,
+        now_s: Callable[[], float],
+        loop_time: Callable[[], float],
+        filter_fails: bool = False,
     ) -> None:
         self._transport = transport
         self._fetch = fetch
         self._now_s = now_s
         self._loop_time = loop_time
+        self._filter_fails = filter_fails
         self._blocks: dict[tuple[str, str, tuple[bytes | None, ...]], HeaderBlock] = {}
         self._urls: dict[tuple[str, bool], str] = {}
 
@@ -144,12 +157,15 @@ class Upstream:
         request, quirks = call.request, call.deployment.surface.quirks
         ours = dialect(request.dialect)
         if theirs is ours and not request.stream:
-            call.usage = theirs.provider.peek_reply(body, quirks).usage
+            peek = theirs.provider.peek_reply(body, quirks)
+            call.usage = peek.usage
+            self._judge(peek.stop)
             call.content_type = answer.headers.get("content-type", "application/json").encode()
             call.body = body
             return
         reply = theirs.provider.decode_reply(body, quirks)
         call.usage = reply.usage
+        self._judge(reply.stop)
         if request.stream:
             encoder = self._encoder(request, ours)
             call.content_type = ours.client.stream_content_type
@@ -185,9 +201,14 @@ class Upstream:
         finally:
             call.usage, call.said = relay.usage, relay.said
         if not sink.started:
+            self._judge(relay.stop)
             await commit(call)
             last = held + last
         await sink.end(last)
+
+    def _judge(self, stop: StopReason | None) -> None:
+        if self._filter_fails and stop in _FILTERED:
+            raise ContentFiltered("the provider's content filter held the answer back", status=200)
 
     async def _pass_on(self, call: Call, relay: Relay, answer: Answer, sink: Sink, commit: Commit) -> bytes:
         """Pass pieces on until the provider closes. Returns what is still held back because there was no content."""

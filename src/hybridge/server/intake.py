@@ -23,6 +23,7 @@ async def take_in(
     model = call.params.get("model")
     stream = None if model is None else call.params["verb"] == "streamGenerateContent"
     facts = dialect.client.read_facts(body, model, stream)
+    dialect.client.check(facts, operation)
     options, private = read_options(facts, call.headers, front.provider_ids)
     return Request(
         id=call.request_id,

@@ -16,7 +16,7 @@ from hybridge.dialects.gemini import errors, facts, outgoing, reply, request
 from hybridge.dialects.gemini.stream import Decoder, Listener
 from hybridge.dialects.gemini.writer import ArrayWriter, Encoder
 from hybridge.errors import GatewayError, ProviderError
-from hybridge.types import Facts, Quirks
+from hybridge.types import Facts, Operation, Quirks
 
 
 class GeminiClient:
@@ -30,6 +30,9 @@ class GeminiClient:
     def read_facts(self, body: bytes, model: str | None = None, stream: bool | None = None) -> Facts:
         """The facts of a request to generate or to count. Raises `InvalidRequest`."""
         return facts.read_facts(body, model, stream)
+
+    def check(self, asked: Facts, operation: Operation) -> None:
+        """Nothing is needed beyond what the facts need already."""
 
     def decode_request(self, fields: Mapping[str, Raw]) -> Chat:
         """The whole request. Raises `InvalidRequest` with the place as `param`."""

@@ -11,7 +11,7 @@ from hybridge.dialects.codec import StreamEncoder
 from hybridge.dialects.openai import errors, facts, reply_out, request
 from hybridge.dialects.openai.stream_out import Encoder
 from hybridge.errors import EndpointNotFound, GatewayError
-from hybridge.types import Facts
+from hybridge.types import Facts, Operation
 
 
 class OpenAIClient:
@@ -24,6 +24,9 @@ class OpenAIClient:
     def read_facts(self, body: bytes, model: str | None = None, stream: bool | None = None) -> Facts:
         """The facts of a request. Raises `InvalidRequest`."""
         return facts.read_facts(body, model, stream)
+
+    def check(self, asked: Facts, operation: Operation) -> None:
+        """Nothing is needed beyond what the facts need already."""
 
     def decode_request(self, fields: Mapping[str, Raw]) -> Chat:
         """The whole request. Raises `InvalidRequest` with the place as `param`."""
