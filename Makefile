@@ -44,7 +44,8 @@ check: .venv/.tested
 bench: install
 	$(BIN)/python -m bench $(ARGS)
 
-catalog: install
+# The sources of the catalogue are test dependencies: serving needs none of them.
+catalog: .venv/.tested
 	$(BIN)/python -m hybridge.providers.refresh
 	$(BIN)/python -m hybridge.providers.table > docs/reference/providers.md
 
