@@ -244,7 +244,7 @@ class Rates(Struct, frozen=True):
 
     def amount(self, nano_usd: int, currency: str | None = None) -> Decimal:
         """Nano-USD in a currency (the default one), exact."""
-        return _EXACT.multiply(self.rate(currency or self.default).per_usd, nano_usd).scaleb(-9, _EXACT)
+        return _EXACT.divide(_EXACT.multiply(self.rate(currency or self.default).per_usd, nano_usd), NANO)
 
     def text(self, nano_usd: int, currency: str | None = None) -> str:
         """`"0.48129 VND"`: exact, not rounded, without trailing zeros."""

@@ -128,6 +128,8 @@ def _row(one: dict[str, Any], clamp: dict[str, int]) -> tuple[str, ...]:
         one["kind"],
         one["dialect"],
         one["estimate"]["text"] if one["estimate"] else "unpriced",
-        " ".join(f"{name}={value:g}" for name, value in one["scores"].items()),
+        " ".join(
+            f"{name}={value:,.6g}" if value % 1 else f"{name}={value:,.0f}" for name, value in one["scores"].items()
+        ),
         one["reason"] or (f"at most {clamped} tokens fit the budget" if clamped else ""),
     )
