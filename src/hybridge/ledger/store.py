@@ -1,6 +1,6 @@
 """Where entries are kept: appended at once, written in batches by one thread.
 
-`append` is an append to a list. A thread writes what has come, every fifth of a second or every 200 entries, in one
+`append` is an append to a list. A thread writes what has come, every fifth of a second or every 1,000 entries, in one
 transaction. What cannot be written waits and is tried again; too much of it goes to a file beside the database,
 which is read back when the database can be written again. Nothing is dropped.
 """
@@ -23,7 +23,7 @@ from hybridge.ledger.spill import Spill
 #: Seconds between two writes, and after a failed one; entries that are written at once, and in one transaction.
 PAUSE = 0.2
 PAUSE_AFTER_FAILURE = 1.0
-ENOUGH = 200
+ENOUGH = 1000
 BATCH = 1000
 #: Entries that wait in memory before they go to the spill.
 MOST_WAITING = 20_000
