@@ -12,6 +12,7 @@ from functools import partial
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
+from hybridge import __version__
 from hybridge.access.keys import Keys, VirtualKey
 from hybridge.access.request_ids import RequestIds
 from hybridge.config import Config, load
@@ -131,6 +132,7 @@ def start(assembled: Assembled, ledger: Ledger, before: Running | None = None) -
         fetcher.fetch,
         now_s=time.time,
         loop_time=asyncio.get_running_loop().time,
+        agent=f"hybridge/{__version__}",
         filter_fails=config.routing.content_filter == "fallback",
     )
     books = Books(ledger, assembled.rates, now_us, [metrics])

@@ -65,6 +65,7 @@ async def test_every_client_dialect_reaches_every_provider_dialect(ours: str, th
             assert entry.id == answer.headers["x-hybridge-request-id"]
             assert (entry.status, entry.cost_nano_usd) == (200, 15_000)
             sent = upstream.received[0]
+            assert sent.headers["user-agent"].startswith("hybridge/")
             assert "real-name" in sent.path or sent.json["model"] == "real-name"
 
 

@@ -101,7 +101,8 @@ async def test_headers_that_travel_and_those_that_stay() -> None:
         sent = upstream.received[0].headers
         assert sent["openai-beta"] == "assistants=v2"
         assert sent["authorization"] == "Bearer test-key"
-        kept = {"host", "accept-encoding", "content-type", "content-length", "authorization"}
+        assert sent["user-agent"].startswith("hybridge/")
+        kept = {"host", "accept-encoding", "content-type", "content-length", "authorization", "user-agent"}
         travelling = {"openai-beta", "anthropic-beta", "anthropic-version"}
         assert sent.keys() - kept <= travelling
         assert answer.headers["x-request-id"] == "req-theirs"

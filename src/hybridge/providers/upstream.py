@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import cache
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -69,6 +70,7 @@ Commit = Callable[[Call], Awaitable[None]]
 class Upstream:
     """Calls deployments. One for the life of a configuration: it holds what is the same for every call.
 
+    `agent` says to providers who calls: some turn away whoever does not tell.
     `filter_fails`: an answer that the provider's filter held back is a failure, so that another may be asked.
     """
 
@@ -79,12 +81,14 @@ class Upstream:
         *,
         now_s: Callable[[], float],
         loop_time: Callable[[], float],
+        agent: str = "hybridge",
         filter_fails: bool = False,
     ) -> None:
         self._transport = transport
         self._fetch = fetch
         self._now_s = now_s
         self._loop_time = loop_time
+        self._constant = {"content-type": "application/json", "user-agent": agent}
         self._filter_fails = filter_fails
         self._blocks: dict[tuple[str, str, tuple[bytes | None, ...]], HeaderBlock] = {}
         self._urls: dict[tuple[str, bool], str] = {}
@@ -124,7 +128,7 @@ class Upstream:
             quirks=surface.quirks,
             max_tokens=call.max_tokens,
             drop_unsupported=request.options.drop_unsupported,
-            strip=request.private | GATEWAY_FIELDS.difference(surface.quirks.own_fields),
+            strip=_foreign_fields(surface.quirks.own_fields) | request.private,
         )
         if surface.dialect == request.dialect:
             return theirs.provider.adapt(request.facts, target)
@@ -247,15 +251,18 @@ class Upstream:
         travelling = tuple(request.headers.get(name.encode()) for name in names)
         block = self._blocks.get((call.deployment.id, call.key_id, travelling))
         if block is None:
-            headers = dict(surface.headers)
+            headers = {**self._constant, **dict(surface.headers)}
             headers |= {n: v.decode("latin-1") for n, v in zip(names, travelling, strict=True) if v is not None}
-            block = encode_headers(
-                [("content-type", "application/json"), *headers.items(), *AUTH[surface.auth](call.secret)]
-            )
+            block = encode_headers([*headers.items(), *AUTH[surface.auth](call.secret)])
             if len(self._blocks) >= _MOST_BLOCKS:
                 self._blocks.clear()
             self._blocks[call.deployment.id, call.key_id, travelling] = block
         return block
+
+
+@cache
+def _foreign_fields(own: tuple[str, ...]) -> frozenset[str]:
+    return GATEWAY_FIELDS.difference(own)
 
 
 def decoded(request: Request) -> Chat:
