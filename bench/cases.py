@@ -44,8 +44,8 @@ def body(model: str, stream: bool) -> str:
 
 def load(port: int, path: str, text: str, connections: int, count: int) -> dict[str, float]:
     """Run the load generator on the other cores."""
-    plan = json.dumps({"port": port, "path": path, "body": text, "connections": connections, "count": count})
-    command = ["taskset", "-c", ",".join(map(str, cores()[1])), PYTHON, "-m", "bench.load", plan]
+    plan = {"port": port, "path": path, "body": text, "connections": connections, "count": count}
+    command = [PYTHON, "-m", "bench.load", json.dumps({**plan, "cores": sorted(cores()[1])})]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
     result: dict[str, float] = json.loads(done.stdout)
     if result["failures"]:

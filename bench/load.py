@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 import time
 from functools import partial
@@ -104,5 +105,7 @@ if __name__ == "__main__":
     import uvloop
 
     plan = json.loads(sys.argv[1])
+    if "cores" in plan:
+        os.sched_setaffinity(0, plan["cores"])
     wire = request(plan["port"], plan["path"], plan["body"].encode(), plan.get("headers", ""))
     print(json.dumps(uvloop.run(run(plan["port"], wire, plan["connections"], plan["count"]))))
