@@ -98,10 +98,10 @@ async def test_an_old_client_gets_one_answer() -> None:
     assert found.endswith(b"12345")
 
 
-async def test_a_head_has_no_body() -> None:
+async def test_a_head_has_no_body_and_the_connection_goes_on() -> None:
     async with serving(keep_alive=0.05) as port:
-        found = await said(port, b"HEAD /exact HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")
-    assert found.endswith(b"content-length: 5\r\n\r\n")
+        found = await said(port, b"HEAD /exact HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n" + (GET % b"/one"))
+    assert b"content-length: 5\r\n\r\nHTTP/1.1 200 OK" in found
 
 
 async def test_a_stream_is_framed_and_its_head_may_go_first() -> None:
