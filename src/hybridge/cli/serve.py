@@ -18,7 +18,11 @@ _PORT = click.IntRange(0, 65535)
 @config_option
 @click.option("--host", metavar="H", help="Address of the data plane.  [default: server.host, 127.0.0.1]")
 @click.option("--port", type=_PORT, help="Its port.  [default: server.port, 8080]")
-@click.option("--admin-port", type=_PORT, help="Port of the control plane.  [default: server.admin_port, 8081]")
+@click.option(
+    "--admin-port",
+    type=_PORT,
+    help="Port of the control plane, which does not exist so far.  [default: server.admin_port, 8081]",
+)
 @click.option("--workers", type=click.IntRange(1), metavar="N", help="Processes.  [default: server.workers, 1]")
 @click.option("--demo", is_flag=True, help="Simulated providers: no key, no configuration, no cost.")
 def serve(

@@ -47,13 +47,17 @@ class Server(Struct, frozen=True, forbid_unknown_fields=True):
 
     host: Annotated[str, about("address of the data plane")] = "127.0.0.1"
     port: Annotated[Port, about("port of the data plane; 0 takes any free one")] = 8080
-    admin_port: Annotated[Port, about("port of the control plane and the dashboard")] = 8081
+    admin_port: Annotated[Port, about("port of the control plane and the dashboard; without effect so far")] = 8081
     workers: Annotated[Positive, about("processes that share the port")] = 1
     max_body: Annotated[Bytes, about("largest body of a JSON request")] = 64_000_000
-    max_upload: Annotated[Bytes, about("largest upload of a file")] = 512_000_000
+    max_upload: Annotated[Bytes, about("largest upload of a file; without effect so far")] = 512_000_000
     concurrency: Annotated[Positive, about("requests at a time; more are told to come back")] = 1000
-    keep_alive: Annotated[Wait, about("silence of a stream after which a keep-alive is sent")] = 15.0
-    resume_window: Annotated[Seconds, about("how long a stream whose client was lost can be taken up again")] = 30.0
+    keep_alive: Annotated[
+        Wait, about("silence of a stream after which a keep-alive is sent; without effect so far")
+    ] = 15.0
+    resume_window: Annotated[
+        Seconds, about("how long a stream whose client was lost can be taken up again; without effect so far")
+    ] = 30.0
     drain: Annotated[Seconds, about("how long SIGTERM waits for requests in flight")] = 60.0
     cors: Annotated[tuple[str, ...], about("origins of web pages that may call")] = ()
     tls: Annotated[Tls | None, about("serve HTTPS with this certificate")] = None
@@ -62,7 +66,7 @@ class Server(Struct, frozen=True, forbid_unknown_fields=True):
 class Admin(Struct, frozen=True, forbid_unknown_fields=True):
     """The control plane."""
 
-    host: Annotated[str, about("address of the control plane")] = "127.0.0.1"
+    host: Annotated[str, about("address of the control plane; without effect so far")] = "127.0.0.1"
     token: Annotated[Hidden | None, about("opens the control plane; without it one is made at first start")] = None
 
 
@@ -217,15 +221,18 @@ class Health(Struct, frozen=True, forbid_unknown_fields=True):
     """Probes of providers."""
 
     probes: Annotated[
-        Literal["off", "free", "paid"], about("calls made to learn about health; `paid` is not supported yet")
+        Literal["off", "free", "paid"],
+        about("calls made to learn about health; `paid` is not supported yet; without effect so far"),
     ] = "free"
-    paid_per_day: Annotated[Amount, about("the most that probes may cost in a day")] = Money(Decimal(0), "USD")
+    paid_per_day: Annotated[Amount, about("the most that probes may cost in a day; without effect so far")] = Money(
+        Decimal(0), "USD"
+    )
 
 
 class Ledger(Struct, frozen=True, forbid_unknown_fields=True):
     """What is kept of what happened."""
 
-    keep: Annotated[Seconds, about("age at which raw entries go; roll-ups stay")] = 90 * 86400.0
+    keep: Annotated[Seconds, about("age at which raw entries go; roll-ups stay; without effect so far")] = 90 * 86400.0
 
 
 class AccessKey(Struct, frozen=True, forbid_unknown_fields=True):
