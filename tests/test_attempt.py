@@ -20,14 +20,18 @@ class Nowhere:
     """A sink that nobody reads."""
 
     started = False
+    full = False
 
-    async def start(self, head: Head) -> None:
+    async def drain(self) -> None:
         """Nothing."""
 
-    async def write(self, chunk: bytes) -> None:
+    def start(self, head: Head) -> None:
         """Nothing."""
 
-    async def end(self, last: bytes = b"") -> None:
+    def write(self, chunk: bytes) -> None:
+        """Nothing."""
+
+    def end(self, last: bytes = b"") -> None:
         """Nothing."""
 
 

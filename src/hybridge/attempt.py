@@ -20,7 +20,9 @@ _CHARACTERS_PER_TOKEN = 4
 
 
 class Attempting:
-    """The attempts of one request. `now_us` is UTC in microseconds."""
+    """The attempts of one request, one after the other. `now_us` is UTC in microseconds."""
+
+    __slots__ = ("_attempt", "_entry", "_now_us", "_plan", "_request", "_sink", "_upstream")
 
     def __init__(
         self, request: Request, plan: Plan, entry: LedgerEntry, upstream: Upstream, now_us: Callable[[], int]
@@ -30,18 +32,19 @@ class Attempting:
         self._entry = entry
         self._upstream = upstream
         self._now_us = now_us
+        self._attempt: Attempt
+        self._sink: Sink
 
     async def make(self, step: Step, sink: Sink) -> None:
         """Call the step's deployment, into the sink. Raises what `Upstream.call` raises."""
-        deployment = step.deployment
-        call = Call(self._request, deployment, step.key.id, step.key.secret, self._plan.clamp.get(deployment.id))
-        attempt = Attempt(deployment.id, deployment.provider, deployment.kind, step.key.id, started_us=self._now_us())
-
-        async def commit(call: Call) -> None:
-            await self._commit(call, attempt, sink)
-
+        deployment, key = step.deployment, step.key
+        call = Call(self._request, deployment, key.id, key.secret, self._plan.clamp.get(deployment.id))
+        attempt = self._attempt = Attempt(
+            deployment.id, deployment.provider, deployment.kind, key.id, started_us=self._now_us()
+        )
+        self._sink = sink
         try:
-            await self._upstream.call(call, sink, commit)
+            await self._upstream.call(call, sink, self._commit)
         except ProviderError as error:
             # A provider that refuses a key may quote it.
             said = error.message.replace(call.secret, "***") if call.secret else error.message
@@ -58,8 +61,9 @@ class Attempting:
             if call.sent:
                 self._close(call, attempt)
 
-    async def _commit(self, call: Call, attempt: Attempt, sink: Sink) -> None:
+    def _commit(self, call: Call) -> None:
         """This attempt is the answer: a whole one is priced first, so that its cost can be told."""
+        attempt = self._attempt
         attempt.first_content_us = self._now_us()
         attempt.status = call.status
         self._entry.attempts.append(attempt)
@@ -68,15 +72,15 @@ class Attempting:
             length = len(call.body)
             attempt.usage = call.usage
             settle(attempt, call.deployment)
-        await sink.start(
+        self._sink.start(
             Head(
-                content_type=call.content_type,
-                deployment=call.deployment,
-                plan=self._plan,
-                attempts=self._entry.attempts,
-                dropped=call.dropped,
-                headers=call.headers,
-                length=length,
+                call.content_type,
+                call.deployment,
+                self._plan,
+                self._entry.attempts,
+                call.dropped,
+                call.headers,
+                length,
             )
         )
 

@@ -170,44 +170,57 @@ class Hybridge:
 class _Whole:
     """A sink that keeps a whole answer."""
 
+    full = False
+
     def __init__(self) -> None:
         self.started = False
         self.body = b""
 
-    async def start(self, head: Head) -> None:
+    async def drain(self) -> None:
+        """Never needed."""
+
+    def start(self, head: Head) -> None:
         self.started = True
 
-    async def write(self, chunk: bytes) -> None:
+    def write(self, chunk: bytes) -> None:
         self.body += chunk
 
-    async def end(self, last: bytes = b"") -> None:
+    def end(self, last: bytes = b"") -> None:
         self.body += last
 
 
 class _Pieces:
-    """A sink that hands pieces to a reader, and waits while the reader is slow."""
+    """A sink that hands pieces to a reader, and is full while the reader is slow."""
 
     def __init__(self) -> None:
         self.started = False
         self._pieces: asyncio.Queue[bytes | None] = asyncio.Queue()
-        self._room = asyncio.Semaphore(_AHEAD)
+        self._read = asyncio.Event()
 
-    async def start(self, head: Head) -> None:
+    @property
+    def full(self) -> bool:
+        return self._pieces.qsize() >= _AHEAD
+
+    async def drain(self) -> None:
+        while self.full:
+            self._read.clear()
+            await self._read.wait()
+
+    def start(self, head: Head) -> None:
         self.started = True
 
-    async def write(self, chunk: bytes) -> None:
-        await self._room.acquire()
+    def write(self, chunk: bytes) -> None:
         self._pieces.put_nowait(chunk)
 
-    async def end(self, last: bytes = b"") -> None:
-        await self.write(last)
+    def end(self, last: bytes = b"") -> None:
+        self.write(last)
 
     def over(self, _: object) -> None:
         self._pieces.put_nowait(None)
 
     async def next(self) -> bytes | None:
         piece = await self._pieces.get()
-        self._room.release()
+        self._read.set()
         return piece
 
 

@@ -6,7 +6,7 @@ an `Attempt`; the answer is pushed into a `Sink`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import Flag, StrEnum, auto
 from typing import Literal, Protocol
 
@@ -290,20 +290,27 @@ class Head(Struct):
 
 
 class Sink(Protocol):
-    """Where an answer is pushed. Raises `ClientGone` from any method once the client has left.
+    """Where an answer is pushed, without waiting. Raises `ClientGone` from any method once the client has left.
 
     Until `started` another deployment may be asked; after it the answer can only go on or end in an error.
     """
 
     started: bool
 
-    async def start(self, head: Head) -> None:
+    @property
+    def full(self) -> bool:
+        """The client reads more slowly than it is written to: whoever has more should `drain` first."""
+
+    async def drain(self) -> None:
+        """Wait while the client is slow."""
+
+    def start(self, head: Head) -> None:
         """Send the head."""
 
-    async def write(self, chunk: bytes) -> None:
-        """Send a piece of the body; waits while the client is slow."""
+    def write(self, chunk: bytes) -> None:
+        """Send a piece of the body."""
 
-    async def end(self, last: bytes = b"") -> None:
+    def end(self, last: bytes = b"") -> None:
         """The answer is whole; `last` is its last piece."""
 
 
@@ -312,11 +319,16 @@ class Answer(Protocol):
 
     status: int
     headers: Mapping[str, str]
-    #: Loop time at which a pending or later read fails with `Silent`; assign to move it.
-    deadline: float
 
-    async def chunk(self) -> bytes:
-        """The next piece of the body, as much as has arrived; empty at the end."""
+    def expect(self, deadline: float) -> None:
+        """Loop time at which a pending or later read fails with `Silent`."""
+
+    async def relay(self, take: Callable[[bytes], bool]) -> bool:
+        """Hand the body on, piece by piece, in the turn of the loop in which each arrives; `True` at its end.
+
+        `take` says whether to go on; where it does not, `relay` returns `False`, and may be called again for the rest.
+        What `take` raises comes out here.
+        """
 
     async def read(self, limit: int) -> bytes:
         """The whole body. Raises `TooLarge` beyond `limit` bytes."""

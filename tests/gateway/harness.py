@@ -15,7 +15,7 @@ from hybridge import app
 from hybridge.config import load
 from hybridge.ledger.entry import LedgerEntry
 from hybridge.ledger.store import MemoryLedger
-from hybridge.server.asgi import Application
+from hybridge.server.application import Application
 from hybridge.server.listen import Listener
 
 Values = Mapping[str, object]
@@ -182,14 +182,6 @@ class Gateway:
         return await self.post("/v1/chat/completions", {"model": model, "messages": messages, **more})
 
 
-class _Prompt(Listener):
-    """Looks more often whether it is to leave: these tests start many gateways."""
-
-    async def main_loop(self) -> None:
-        while not await self.on_tick(1):  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
-
-
 @contextlib.asynccontextmanager
 async def gateway(values: Values, environ: Mapping[str, str] | None = None) -> AsyncIterator[Gateway]:
     """A gateway with this configuration (the values of a `hybridge.yaml`), on any free port, its ledger in memory."""
@@ -197,14 +189,14 @@ async def gateway(values: Values, environ: Mapping[str, str] | None = None) -> A
     config = load({**values, "server": server}, environ or {})
     running = app.start(app.assemble(config), MemoryLedger())
     ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    listener = _Prompt(Application(app.front(running)), app.place(config), ready.set_result)
-    task = asyncio.create_task(listener.serve())
+    listener = Listener(Application(app.front(running)), app.place(config), ready.set_result)
+    task = asyncio.create_task(listener.listen())
     try:
         url = await ready
         async with httpx2.AsyncClient(base_url=url, timeout=30, trust_env=False) as client:
             yield Gateway(running, url, client)
     finally:
-        listener.should_exit = True
+        listener.leave()
         await task
         await running.aclose()
 

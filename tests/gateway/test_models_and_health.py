@@ -12,7 +12,7 @@ import pytest
 from hybridge import app
 from hybridge.config import load
 from hybridge.ledger.store import MemoryLedger
-from hybridge.server.asgi import Application
+from hybridge.server.application import Application
 from hybridge.server.listen import Listener, Place
 from tests.gateway.asking import DIALECTS, ask, chain, events, never, question, refused
 from tests.gateway.harness import Link, Received, Script, Upstream, gateway, openai_chunks, openai_reply
@@ -136,7 +136,7 @@ async def test_a_signal_lets_what_is_under_way_end_and_turns_the_rest_away() -> 
         running = app.start(app.assemble(config), MemoryLedger())
         ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         listener = Listener(Application(app.front(running)), Place("127.0.0.1", 0, drain=20), ready.set_result)
-        task = asyncio.create_task(listener.serve())
+        task = asyncio.create_task(listener.listen())
         async with httpx2.AsyncClient(base_url=await ready, timeout=10, trust_env=False) as client:
             path, body = question("openai", stream=True)
             async with client.stream("POST", path, json=body) as answer:
@@ -170,7 +170,7 @@ async def test_a_drain_has_an_end() -> None:
         running = app.start(app.assemble(config), MemoryLedger())
         ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         listener = Listener(Application(app.front(running)), Place("127.0.0.1", 0, drain=0.1), ready.set_result)
-        task = asyncio.create_task(listener.serve())
+        task = asyncio.create_task(listener.listen())
         async with httpx2.AsyncClient(base_url=await ready, timeout=10, trust_env=False) as client:
             path, body = question("openai", stream=True)
             async with client.stream("POST", path, json=body) as answer:

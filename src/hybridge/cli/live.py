@@ -50,7 +50,7 @@ async def _ask(transport: HttpTransport, provider: Provider, key: Secret) -> dic
             "GET", surface.base_url + path, headers, connect=provider.timeouts.get("connect", 5.0), deadline=deadline
         )
         try:
-            answer.deadline = deadline
+            answer.expect(deadline)
             await answer.read(MOST_BYTES)
         finally:
             answer.close()

@@ -64,7 +64,7 @@ class Call(Struct):
 
 
 #: Told once, when a call has become the answer: a stream's first content is there, or a whole answer.
-Commit = Callable[[Call], Awaitable[None]]
+Commit = Callable[[Call], None]
 
 
 class Upstream:
@@ -150,8 +150,8 @@ class Upstream:
             raise error
         if not call.request.stream or headers.get("content-type", "").startswith(_WHOLE):
             await self._whole(call, theirs, answer)
-            await commit(call)
-            await sink.end(call.body)
+            commit(call)
+            sink.end(call.body)
         else:
             call.content_type = dialect(call.request.dialect).client.stream_content_type
             await self._relay(call, self._relay_for(call, theirs), answer, sink, commit)
@@ -194,8 +194,10 @@ class Upstream:
         )
 
     async def _relay(self, call: Call, relay: Relay, answer: Answer, sink: Sink, commit: Commit) -> None:
+        passing = _Passing(call, relay, answer, sink, commit)
         try:
-            held = await self._pass_on(call, relay, answer, sink, commit)
+            while not await answer.relay(passing.take):
+                await sink.drain()
             last = relay.end()
             if relay.error is not None:
                 raise relay.error
@@ -206,34 +208,13 @@ class Upstream:
             call.usage, call.said = relay.usage, relay.said
         if not sink.started:
             self._judge(relay.stop)
-            await commit(call)
-            last = held + last
-        await sink.end(last)
+            commit(call)
+            last = b"".join((*passing.held, last))
+        sink.end(last)
 
     def _judge(self, stop: StopReason | None) -> None:
         if self._filter_fails and stop in _FILTERED:
             raise ContentFiltered("the provider's content filter held the answer back", status=200)
-
-    async def _pass_on(self, call: Call, relay: Relay, answer: Answer, sink: Sink, commit: Commit) -> bytes:
-        """Pass pieces on until the provider closes. Returns what is still held back because there was no content."""
-        held: list[bytes] = []
-        progress = 0
-        while chunk := await answer.chunk():
-            piece = relay.feed(chunk)
-            if not relay.content:
-                held.append(piece)
-            else:
-                if not sink.started:
-                    await commit(call)
-                    piece = b"".join((*held, piece))
-                if piece:
-                    await sink.write(piece)
-                if relay.progress != progress:
-                    progress = relay.progress
-                    answer.deadline = self._loop_time() + call.deployment.timeouts.idle
-            if relay.error is not None:
-                raise relay.error
-        return b"" if sink.started else b"".join(held)
 
     def _url(self, deployment: Deployment, theirs: Dialect, stream: bool) -> str:
         url = self._urls.get((deployment.id, stream))
@@ -258,6 +239,43 @@ class Upstream:
                 self._blocks.clear()
             self._blocks[call.deployment.id, call.key_id, travelling] = block
         return block
+
+
+class _Passing:
+    """Passes pieces of a stream on; what comes before the first content is held back."""
+
+    __slots__ = ("_answer", "_commit", "_feed", "_idle", "_loop_time", "_progress", "_relay", "_sink", "call", "held")
+
+    def __init__(self, call: Call, relay: Relay, answer: Answer, sink: Sink, commit: Commit) -> None:
+        self.call = call
+        self.held: list[bytes] = []
+        self._relay = relay
+        self._feed = relay.feed
+        self._answer = answer
+        self._sink = sink
+        self._commit = commit
+        self._progress = 0
+        self._idle = call.deployment.timeouts.idle
+        self._loop_time = asyncio.get_running_loop().time
+
+    def take(self, chunk: bytes) -> bool:
+        """A piece came; whether the client wants more of them now. Raises what the provider said went wrong."""
+        relay, sink = self._relay, self._sink
+        piece = self._feed(chunk)
+        if not relay.content:
+            self.held.append(piece)
+        else:
+            if not sink.started:
+                self._commit(self.call)
+                piece = b"".join((*self.held, piece))
+            if piece:
+                sink.write(piece)
+            if relay.progress != self._progress:
+                self._progress = relay.progress
+                self._answer.expect(self._loop_time() + self._idle)
+        if relay.error is not None:
+            raise relay.error
+        return not sink.full
 
 
 @cache

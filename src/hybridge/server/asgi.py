@@ -1,89 +1,100 @@
-"""The ASGI application: one plain function from a call to its endpoint, and errors in the client's dialect."""
+"""Hybridge within somebody else's ASGI server: the way of a call there. Our own server has a shorter one (`http.py`).
+
+Specification: https://asgi.readthedocs.io/en/latest/specs/www.html
+"""
 
 from __future__ import annotations
 
 import asyncio
-import logging
-from math import ceil
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
 
-from hybridge.dialects.codec import Dialect
-from hybridge.errors import ClientGone, GatewayError, InternalError, Refused, TooManyRequests
-from hybridge.server import routes
-from hybridge.server.call import Call, Receive, Scope, Send, header_value
-from hybridge.server.discreet import discreet
-from hybridge.server.front import Front
-from hybridge.server.sink import trail
+from hybridge.errors import ClientGone
+from hybridge.server.call import Call
 
-log = logging.getLogger("hybridge.server")
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
 
 
-class Application:
-    """Hybridge's data plane as an ASGI application."""
+class AsgiWire:
+    """What a call says waits in a list until somebody drains it."""
 
-    def __init__(self, front: Front) -> None:
-        self.front = front
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self.full = False
+        self.call: Call | None = None
+        self._receive = receive
+        self._send = send
+        self._said: list[Message] = []
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one connection's request."""
-        if scope["type"] == "http":
-            await self._http(Call(scope, receive, send))
-        elif scope["type"] == "websocket":
-            await receive()
-            await send({"type": "websocket.close", "code": 1000})
+    async def more(self) -> None:
+        """The next piece of the body. Raises `ClientGone`."""
+        call = self.call
+        assert call is not None
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            call.gone = True
+            raise ClientGone("the client left before its request was whole")
+        piece = message.get("body", b"")
+        call.pieces.append(piece)
+        call.size += len(piece)
+        call.whole = not message.get("more_body", False)
 
-    async def _http(self, call: Call) -> None:
-        front = self.front
-        traffic = front.traffic
-        traffic.in_flight += 1
-        try:
-            call.extra = front.guard.check(call)
-            if front.demo:
-                call.extra.append((b"x-hybridge-demo", b"true"))
-            if call.method == "OPTIONS":
-                await call.head(204, front.guard.preflight_headers(call))
-                await call.piece(b"", more=False)
+    def begin(self, status: int, lines: list[bytes], length: int | None) -> None:
+        """Keep the head."""
+        pairs = [line[:-2].split(b": ", 1) for line in lines]
+        headers = [(name, value) for name, value in pairs]
+        if length is not None:
+            headers.append((b"content-length", b"%d" % length))
+        self._said.append({"type": "http.response.start", "status": status, "headers": headers})
+
+    def send(self, piece: bytes, more: bool) -> None:
+        """Keep a piece; whoever has more to say drains first."""
+        self._said.append({"type": "http.response.body", "body": piece, "more_body": more})
+        self.full = True
+
+    async def drain(self) -> None:
+        """Hand over what was said."""
+        said, self._said, self.full = self._said, [], False
+        for message in said:
+            try:
+                await self._send(message)
+            except OSError:
+                # What ASGI 2.4 raises when the client has left.
+                assert self.call is not None
+                self.call.gone = True
                 return
-            route = routes.find(call)
-            if traffic.in_flight > front.concurrency and not route.always:
-                raise TooManyRequests("this gateway has all the requests it can take", code="overloaded", retry_after=1)
-            await route.endpoint(front, call, route.dialect)
-        except GatewayError as error:
-            await self._refuse(call, error)
-        except (ClientGone, asyncio.CancelledError):
-            # A cancellation that the client's leaving caused ends here; any other (a server that stops) goes on.
-            if not call.gone:
-                raise
-        except Exception:
-            # Whatever this is, it is ours: the client gets a code, the log the traceback.
-            log.exception("request %s: a defect", call.request_id)
-            await self._refuse(call, InternalError(f"a defect of the gateway; tell its operator {call.request_id}"))
-        finally:
-            traffic.in_flight -= 1
-
-    async def _refuse(self, call: Call, error: GatewayError) -> None:
-        if not call.request_id:
-            call.request_id = self.front.ids.make("open")
-        dialect = routes.dialect_of(call)
-        log.info("request %s: %s %s: %s", call.request_id, error.status, error.code, error.message)
-        if not call.answered:
-            call.extra += _headers(error, reveal=self.front.reveal)
-            await call.reply(error.status, self._body(dialect, error, call.request_id))
-
-    def _body(self, dialect: Dialect, error: GatewayError, request_id: str) -> bytes:
-        if isinstance(error, Refused) and error.body[:1] == b"{":
-            return error.body
-        return dialect.client.encode_error(error if self.front.reveal else discreet(error), request_id=request_id)
 
 
-def _headers(error: GatewayError, *, reveal: bool) -> list[tuple[bytes, bytes]]:
-    headers = [(b"x-hybridge-error", header_value(error.code))]
-    if error.retry_after is not None:
-        headers.append((b"retry-after", b"%d" % max(1, ceil(error.retry_after))))
-    if isinstance(error, Refused):
-        headers += error.headers
-    if error.attempts:
-        # The chain is spent: a client that tries again at once only adds to the trouble.
-        headers.append((b"x-should-retry", b"false"))
-        if reveal:
-            headers.append((b"x-hybridge-attempts", trail(error.attempts)))
-    return headers
+async def answer(handle: Callable[[Call], Awaitable[None]], scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer a connection's request. A client that leaves cancels what is done for it."""
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.close", "code": 1000})
+    if scope["type"] != "http":
+        return
+    wire = AsgiWire(receive, send)
+    call = wire.call = Call(wire, scope["method"], scope["path"], scope["query_string"], dict(scope["headers"]))
+    handling = asyncio.ensure_future(handle(call))
+    watching = asyncio.create_task(_until_gone(call, receive, handling))
+    try:
+        await handling
+        await wire.drain()
+    finally:
+        watching.cancel()
+        handling.cancel()
+
+
+async def _until_gone(call: Call, receive: Receive, handling: asyncio.Future[None]) -> None:
+    # While the body comes, it is `more` that hears of a client that left.
+    while not call.whole:  # noqa: ASYNC110
+        await asyncio.sleep(_LOOK_S)
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    call.gone = True
+    handling.cancel()
+
+
+#: Seconds between two looks whether a body is whole.
+_LOOK_S = 0.02

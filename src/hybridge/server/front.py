@@ -15,7 +15,6 @@ from hybridge.observers.samples import Sample
 from hybridge.providers.catalog import Catalog
 from hybridge.routing.router import Router
 from hybridge.routing.tokens import Splintr
-from hybridge.server.call import Lookout
 from hybridge.server.guard import Guard
 
 
@@ -56,7 +55,6 @@ class Front(Struct):
     reveal: bool = True
     demo: bool = False
     traffic: Traffic = field(default_factory=Traffic)
-    lookout: Lookout = field(default_factory=Lookout)
     samples: Callable[[], Awaitable[Sequence[Sample]]] = _nothing
     is_local: bool = True
     admin_token: str = ""

@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Iterable
 
 from hybridge.errors import NotAllowed
-from hybridge.server.call import Call
+from hybridge.server.call import Call, header
 
 
 def is_loopback(host: str) -> bool:
@@ -28,8 +28,8 @@ class Guard:
         #: Names that have passed; only loopback names ever get in, and those are few.
         self._hosts: set[bytes] = set()
 
-    def check(self, call: Call) -> list[tuple[bytes, bytes]]:
-        """What the page that calls must be told; nothing where no page does.
+    def check(self, call: Call) -> list[bytes]:
+        """What the page that calls must be told, as lines of a head; nothing where no page does.
 
         Raises `NotAllowed` with `origin_not_allowed`.
         """
@@ -44,9 +44,9 @@ class Guard:
                 code="origin_not_allowed",
             )
         return [
-            (b"access-control-allow-origin", origin),
-            (b"access-control-expose-headers", b"*"),
-            (b"vary", b"origin"),
+            header(b"access-control-allow-origin", origin),
+            b"access-control-expose-headers: *\r\n",
+            b"vary: origin\r\n",
         ]
 
     def _check_host(self, host: bytes) -> None:
@@ -61,11 +61,11 @@ class Guard:
             self._hosts.add(host)
 
     @staticmethod
-    def preflight_headers(call: Call) -> list[tuple[bytes, bytes]]:
+    def preflight_lines(call: Call) -> list[bytes]:
         """The answer to a browser that asks before it calls. Its page was admitted, so it may send what it names:
         SDKs have headers of their own."""
         return [
-            (b"access-control-allow-methods", b"GET, POST, OPTIONS"),
-            (b"access-control-allow-headers", call.headers.get(b"access-control-request-headers", b"*")),
-            (b"access-control-max-age", b"600"),
+            b"access-control-allow-methods: GET, POST, OPTIONS\r\n",
+            header(b"access-control-allow-headers", call.headers.get(b"access-control-request-headers", b"*")),
+            b"access-control-max-age: 600\r\n",
         ]

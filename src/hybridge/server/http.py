@@ -1,170 +1,422 @@
-"""HTTP/1.1 to a client: uvicorn's protocol on httptools, with less work per answer.
+"""HTTP/1.1 to a client: asyncio's protocol around httptools, one task for the life of a connection.
 
-Three differences: the head waits for the first piece of the body, so that both leave in one write; the header lines
-are checked together instead of one by one; a connection has one keep-alive timer instead of one per answer.
+Requests of a connection are answered in their order. The head of an answer leaves with the first piece of its body.
+A client that leaves cancels what is done for it.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from urllib.parse import unquote
 
-from httptools import parse_url
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser, parse_url
 
-_CHUNKED = b"transfer-encoding: chunked\r\n\r\n"
-_BODILESS = (204, 304)
-#: Bytes.
-_LARGE = 65_536
+from hybridge.errors import ClientGone
+from hybridge.server.call import Call
 
+log = logging.getLogger("hybridge.server")
 
-class Cycle(RequestResponseCycle):
-    """One request and its answer."""
+#: Bytes of a body that may lie unread.
+_AHEAD = 64 * 1024
+#: Bytes of a request's line and headers.
+_LONGEST_HEAD = 64 * 1024
+#: Bytes of a body that nobody wanted which are still heard, so that the client hears why.
+_MOST_DISCARDED = 16 << 20
+#: Bytes up to which a piece is copied into one write with its frame.
+_LARGE = 64 * 1024
 
-    _head: bytes = b""
-
-    async def send(self, message: Any) -> None:
-        """Take a message of the application: the head, then pieces of the body."""
-        if self.flow.write_paused and not self.disconnected:
-            await self.flow.drain()
-        if self.disconnected:
-            return
-        if not self.response_started:
-            self._start(message)
-        elif not self.response_complete:
-            self._continue(message)
-        else:
-            raise RuntimeError(f"{message['type']} after the answer was complete")
-
-    def _start(self, message: Any) -> None:
-        if message["type"] != "http.response.start":
-            raise RuntimeError(f"{message['type']} before the head of the answer")
-        self.response_started = True
-        self.waiting_for_100_continue = False
-        status, headers = message["status"], message["headers"]
-        lines = [STATUS_LINE[status]]
-        for name, value in headers:
-            lines.append(b"%b: %b\r\n" % (name, value))
-            if name == b"content-length":
-                self.expected_content_length = int(value)
-                self.chunked_encoding = False
-        if not self.keep_alive:
-            lines.append(b"connection: close\r\n")
-        head = b"".join(lines)
-        # A line break in a value would begin a header of its own: there are as many as lines, or something is wrong.
-        if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines) or b"\0" in head:
-            raise RuntimeError("a header of the answer holds a line break")
-        if self.chunked_encoding is None and self.scope["method"] != "HEAD" and status not in _BODILESS:
-            self.chunked_encoding = True
-            self._head = head + _CHUNKED
-        else:
-            self._head = head + b"\r\n"
-
-    def _continue(self, message: Any) -> None:
-        body = message.get("body", b"")
-        more = message.get("more_body", False)
-        if self.scope["method"] == "HEAD":
-            pieces = [self._head]
-            self.expected_content_length = 0
-        elif self.chunked_encoding:
-            pieces = [self._head, b"%x\r\n" % len(body), body, b"\r\n"] if body else [self._head]
-            if not more:
-                pieces.append(b"0\r\n\r\n")
-        else:
-            self.expected_content_length -= len(body)
-            if self.expected_content_length < 0:
-                raise RuntimeError("the answer is longer than its content-length")
-            pieces = [self._head, body]
-        self._head = b""
-        # A large body is not copied only to stand in one piece with its frame.
-        if len(body) > _LARGE:
-            self.transport.writelines(pieces)
-        else:
-            self.transport.write(b"".join(pieces))
-        if not more:
-            self._complete()
-
-    def _complete(self) -> None:
-        if self.expected_content_length:
-            raise RuntimeError("the answer is shorter than its content-length")
-        self.response_complete = True
-        self.message_event.set()
-        if not self.keep_alive:
-            self.transport.close()
-        self.on_response()
+_BODILESS = frozenset((204, 304))
+_STATUS = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_MOST_NAMES = 1024
+_names: dict[bytes, bytes] = {}
 
 
-class Protocol(HttpToolsProtocol):
-    """One connection of a client."""
+class House:
+    """What all connections of a listener share. `open` are those there are; `idle` is seconds."""
 
-    _idle_since: float = 0.0
+    def __init__(self, handle: Callable[[Call], Awaitable[None]], idle: float) -> None:
+        self.handle = handle
+        self.idle = idle
+        self.open: set[Connection] = set()
+        self.closing = False
 
-    def on_headers_complete(self) -> None:
-        """A request's head is whole: its cycle begins, or waits for the one before it on this connection."""
-        version = self.parser.get_http_version()
-        url = parse_url(self.url)
-        path = url.path.decode("ascii")
-        scope = self.scope
-        scope["http_version"] = version
-        scope["method"] = self.parser.get_method().decode("ascii")
-        scope["path"] = unquote(path) if "%" in path else path
-        scope["raw_path"] = url.path
-        scope["query_string"] = url.query or b""
-        before: RequestResponseCycle | None = self.cycle
-        self.cycle = Cycle(
-            scope=scope,
-            transport=self.transport,
-            flow=self.flow,
-            logger=self.logger,
-            access_logger=self.access_logger,
-            access_log=False,
-            default_headers=[],
-            message_event=asyncio.Event(),
-            expect_100_continue=self.expect_100_continue,
-            keep_alive=version != "1.0" and self.parser.should_keep_alive(),
-            on_response=self.on_response_complete,
-        )
-        if before is None or before.response_complete:
-            self._start_asgi_task(self.cycle, self.app)
-        else:
-            self.flow.pause_reading()
-            self.pipeline.appendleft((self.cycle, self.app))
 
-    def _unset_keepalive_if_required(self) -> None:
+class Connection(asyncio.Protocol):
+    """One connection of a client; the wire of its calls. The `on_…` are for the parser alone."""
+
+    __slots__ = (
+        "_call",
+        "_chunked",
+        "_continue",
+        "_discarded",
+        "_head",
+        "_head_size",
+        "_headers",
+        "_house",
+        "_idle_since",
+        "_keep",
+        "_left",
+        "_loop",
+        "_old",
+        "_parser",
+        "_paused",
+        "_reading",
+        "_room",
+        "_task",
+        "_timer",
+        "_transport",
+        "_url",
+        "_waiter",
+        "_waiting",
+        "full",
+    )
+
+    _transport: asyncio.Transport
+
+    def __init__(self, house: House) -> None:
+        self.full = False
+        self._house = house
+        self._loop = asyncio.get_running_loop()
+        self._parser = HttpRequestParser(self)
+        self._task: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self._idle_since = 0.0
+        # The call that is answered, those that wait behind it, and the one whose body is being read.
+        self._call: Call | None = None
+        self._waiting: deque[tuple[Call, bool, bool]] = deque()
+        self._reading: Call | None = None
+        # Who waits for a call or for more of its body, and who waits for the client to read.
+        self._waiter: asyncio.Future[None] | None = None
+        self._room: asyncio.Future[None] | None = None
+        self._url = b""
+        self._headers: dict[bytes, bytes] = {}
+        self._head_size = 0
+        self._discarded = 0
+        self._paused = False
+        self._continue = False
+        # Of the answer: its head until it leaves, whether it is chunked, or the bytes that are left of it.
+        self._keep = True
+        self._old = False
+        self._head = b""
+        self._chunked = False
+        self._left = -1
+
+    def __repr__(self) -> str:
+        return f"<Connection {'answering' if self._call else 'idle'}>"
+
+    # asyncio's side.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A client is here."""
+        self._transport = transport  # type: ignore[assignment]
+        self._house.open.add(self)
+        self._idle()
+
+    def data_received(self, data: bytes) -> None:
+        """The client said something."""
+        self._head_size += len(data)
+        try:
+            self._parser.feed_data(data)
+        except HttpParserUpgrade:
+            # Nobody here speaks anything else, and what follows may not be HTTP: the answer is the last one.
+            self._keep = False
+        except HttpParserError as exc:
+            self._nonsense(400, str(exc))
+        else:
+            if self._head_size > _LONGEST_HEAD and self._reading is None:
+                self._nonsense(431, "the head of the request is too long")
+
+    def eof_received(self) -> None:
+        """The client has nothing more to say, which ends the connection."""
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The connection is closed."""
-        super().connection_lost(exc)
-        if self.timeout_keep_alive_task is not None:
-            self.timeout_keep_alive_task.cancel()
-            self.timeout_keep_alive_task = None
+        """The client left."""
+        self._house.open.discard(self)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        for call, *_ in self._waiting:
+            call.gone = True
+        self._waiting.clear()
+        if self._call is not None:
+            self._call.gone = True
+        del self._parser
+        # A task that has written its last piece ends by itself.
+        if self._task is not None and (self._call is not None or self._waiter is not None):
+            self._task.cancel()
 
-    def on_response_complete(self) -> None:
-        """An answer is whole: the next request that waits begins, else the connection idles."""
-        self.server_state.total_requests += 1
-        if self.transport.is_closing():
+    def pause_writing(self) -> None:
+        """The client reads slowly."""
+        self.full = True
+
+    def resume_writing(self) -> None:
+        """The client has read."""
+        self.full = False
+        if self._room is not None and not self._room.done():
+            self._room.set_result(None)
+
+    # The parser's side.
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        self._url = b""
+        self._headers = {}
+        self._continue = False
+
+    def on_url(self, url: bytes) -> None:
+        """What it asks for, perhaps in pieces."""
+        self._url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header, or a trailer, which nobody asked for."""
+        if self._reading is None:
+            key = _names.get(name) or _learn(name)
+            self._headers[key] = value
+            if key == b"expect" and value.lower() == b"100-continue":
+                self._continue = True
+
+    def on_headers_complete(self) -> None:
+        """The head is whole: the request is answered, or waits until its turn comes."""
+        path, query = self._url, b""
+        if path[:1] != b"/" or b"?" in path or b"#" in path:
+            url = parse_url(path)
+            path, query = url.path or b"/", url.query or b""
+        text = path.decode("latin-1")
+        parser = self._parser
+        old = parser.get_http_version() != "1.1"
+        call = Call(self, parser.get_method().decode(), unquote(text) if "%" in text else text, query, self._headers)
+        self._reading = call
+        self._idle_since = 0.0
+        keep = parser.should_keep_alive() and not old
+        if self._call is not None or self._waiting:
+            self._waiting.append((call, keep, old))
+            self._pause()
             return
-        self.flow.resume_reading()
-        if self.pipeline:
-            cycle, application = self.pipeline.pop()
-            self._start_asgi_task(cycle, application)
+        self._turn(call, keep, old)
+        if self._task is None:
+            self._task = self._loop.create_task(self._serve())
+        elif self._waiter is not None:
+            self._waiter.set_result(None)
+            self._waiter = None
+
+    def on_body(self, piece: bytes) -> None:
+        """A piece of the body."""
+        call = self._reading
+        if call is None:
             return
-        self._idle_since = self.loop.time()
-        if self.timeout_keep_alive_task is None:
-            self._arm(self.timeout_keep_alive)
+        if call is not self._call and call.answered:
+            self._discard(len(piece))
+            return
+        call.pieces.append(piece)
+        call.size += len(piece)
+        if self._waiter is not None:
+            self._wake()
+        elif call.size > _AHEAD:
+            self._pause()
 
-    def _arm(self, seconds: float) -> None:
-        self.timeout_keep_alive_task = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
+    def on_message_complete(self) -> None:
+        """The request is whole."""
+        call = self._reading
+        self._reading = None
+        self._head_size = 0
+        if call is None:
+            return
+        call.whole = True
+        if call is self._call:
+            if self._waiter is not None:
+                self._wake()
+        elif call.answered and not self._keep:
+            self._transport.close()
 
-    def timeout_keep_alive_handler(self) -> None:
-        """Close the connection if it has idled long enough, else look again when it may have."""
-        self.timeout_keep_alive_task = None
+    # The call's side.
+
+    async def more(self) -> None:
+        """Wait until more of the body was put into the call, or its end."""
+        call = self._call
+        if call is None or call.gone:
+            raise ClientGone("the client left before its request was whole")
+        if self._continue:
+            self._continue = False
+            if not call.pieces:
+                self._transport.write(_CONTINUE)
+        self._resume()
+        await self._wait()
+
+    def begin(self, status: int, lines: list[bytes], length: int | None) -> None:
+        """Keep the head until the first piece of the body."""
+        call = self._call
+        assert call is not None
+        self._continue = False
+        if self._house.closing or not call.whole:
+            # What of the body is still to come would be taken for the next request.
+            self._keep = False
+        self._chunked = False
+        if length is not None:
+            lines.append(b"content-length: %d\r\n" % length)
+        elif status not in _BODILESS and call.method != "HEAD":
+            # To one who does not know chunks, the end of the connection is the end of the answer.
+            self._chunked = not self._old
+            self._keep = self._keep and self._chunked
+        if not self._keep:
+            lines.append(b"connection: close\r\n")
+        if self._chunked:
+            lines.append(b"transfer-encoding: chunked\r\n")
+        self._left = -1 if length is None or call.method == "HEAD" else length
+        head = _STATUS[status] + b"".join(lines)
+        # There are as many line breaks as lines, or somebody's value holds one.
+        if head.count(b"\n") != len(lines) + 1 or head.count(b"\r") != len(lines) + 1:
+            raise RuntimeError("a header of the answer holds a line break")
+        self._head = head + b"\r\n"
+
+    def send(self, piece: bytes, more: bool) -> None:
+        """Write a piece of the body, and what belongs around it."""
+        call, head = self._call, self._head
+        if call is None:
+            raise RuntimeError("a piece after the answer was complete")
+        if call.method == "HEAD":
+            piece = b""
+        self._head = b""
+        if not self._chunked:
+            self._measure(len(piece), more)
+            self._write(head, piece, b"")
+        elif piece:
+            self._write(b"%b%x\r\n" % (head, len(piece)), piece, b"\r\n" if more else b"\r\n0\r\n\r\n")
+        elif head or not more:
+            self._transport.write(head if more else head + b"0\r\n\r\n")
+        if not more:
+            self._call = None
+
+    def _measure(self, size: int, more: bool) -> None:
+        if self._left >= 0:
+            self._left -= size
+            if self._left < 0 or (self._left and not more):
+                raise RuntimeError("the answer is not as long as its head says")
+
+    def _write(self, before: bytes, piece: bytes, after: bytes) -> None:
+        if len(piece) > _LARGE:
+            self._transport.writelines((before, piece, after) if after else (before, piece))
+        else:
+            self._transport.write(b"%b%b%b" % (before, piece, after))
+
+    async def drain(self) -> None:
+        """Wait until the client has read enough, or has left."""
+        if self.full and self._call is not None and not self._call.gone:
+            self._room = self._loop.create_future()
+            try:
+                await self._room
+            finally:
+                self._room = None
+
+    def shut(self) -> None:
+        """Close, at once if nothing is under way, else after the answer."""
+        if self._call is None and not self._waiting:
+            self._transport.close()
+        self._keep = False
+
+    def abort(self) -> asyncio.Task[None] | None:
+        """Close at once; returns the task that has still to take note."""
+        self._transport.abort()
+        return self._task
+
+    # Between two requests.
+
+    async def _serve(self) -> None:
+        """Answer one request after the other until the client or we have had enough."""
+        handle = self._house.handle
+        while not self._transport.is_closing():
+            call = self._call
+            if call is None:
+                await self._wait()
+                continue
+            await handle(call)
+            if self._call is call:
+                # Half an answer must not pass for a whole one.
+                self._transport.abort()
+            elif not self._keep and call.whole:
+                self._transport.close()
+            elif self._waiting:
+                self._turn(*self._waiting.popleft())
+                if not self._waiting:
+                    self._resume()
+            elif self._call is None:
+                self._resume()
+                self._idle()
+
+    def _turn(self, call: Call, keep: bool, old: bool) -> None:
+        self._call = call
+        self._keep = keep and self._keep
+        self._old = old
+        self._head = b""
+
+    async def _wait(self) -> None:
+        self._waiter = self._loop.create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _pause(self) -> None:
+        if not self._paused:
+            self._paused = True
+            self._transport.pause_reading()
+
+    def _resume(self) -> None:
+        if self._paused:
+            self._paused = False
+            self._transport.resume_reading()
+
+    def _discard(self, size: int) -> None:
+        """The rest of a body whose answer has left: heard, up to a point, or the answer would be lost with it."""
+        self._discarded += size
+        if self._discarded > _MOST_DISCARDED:
+            self._transport.abort()
+
+    def _idle(self) -> None:
+        """Nothing is under way; if this lasts, the connection is closed."""
+        self._idle_since = self._loop.time()
+        if self._timer is None:
+            self._timer = self._loop.call_later(self._house.idle, self._look)
+
+    def _look(self) -> None:
+        self._timer = None
         if not self._idle_since:
             return
-        left = self._idle_since + self.timeout_keep_alive - self.loop.time()
+        left = self._idle_since + self._house.idle - self._loop.time()
         if left > 0:
-            self._arm(left)
-        elif not self.transport.is_closing():
-            self.transport.close()
+            self._timer = self._loop.call_later(left, self._look)
+        else:
+            self._transport.close()
+
+    def _nonsense(self, status: int, said: str) -> None:
+        """What came is no request: said so, where no answer is under way."""
+        self._keep = False
+        call, self._reading = self._reading, None
+        if self._call is None:
+            body = b'{"error":{"message":"not a request: %b","type":"invalid_request_error"}}' % (
+                said.replace('"', "'").encode("ascii", "replace")
+            )
+            head = b"%bcontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b"
+            self._transport.write(head % (_STATUS[status], len(body), body))
+            self._transport.close()
+        elif call is self._call:
+            self._transport.abort()
+        else:
+            # The answer that is under way is the last one.
+            self._pause()
+
+
+def _learn(name: bytes) -> bytes:
+    """The name in lower case; remembered, because clients send the same few for ever."""
+    lower = name.lower()
+    if len(_names) < _MOST_NAMES:
+        _names[name] = lower
+    return lower

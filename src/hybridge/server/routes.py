@@ -73,7 +73,7 @@ def find(call: Call) -> Route:
     if not routes:
         raise EndpointNotFound(f"there is no {call.path[:200]} here")
     allowed = ", ".join(route.method for route in routes)
-    call.extra.append((b"allow", allowed.encode()))
+    call.extra.append(b"allow: %b\r\n" % allowed.encode())
     raise MethodNotAllowed(f"{call.path[:200]} answers to {allowed}, not to {call.method}")
 
 

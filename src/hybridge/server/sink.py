@@ -1,4 +1,4 @@
-"""The client's side of an answer: ASGI messages out, and our headers on its head."""
+"""The client's side of an answer, and our headers on its head."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from hybridge.money import Rates, plain
-from hybridge.server.call import Call, header_value
+from hybridge.server.call import Call, header, header_value
 from hybridge.types import Attempt, Deployment, Head, Request
-
-Headers = list[tuple[bytes, bytes]]
 
 
 class HttpSink:
@@ -27,52 +25,83 @@ class HttpSink:
         self._reveal = reveal
         self.started = False
 
-    async def start(self, head: Head) -> None:
+    @property
+    def full(self) -> bool:
+        """The client reads more slowly than it is written to."""
+        return self._call.full
+
+    async def drain(self) -> None:
+        """Wait while the client is slow."""
+        await self._call.drain()
+
+    def start(self, head: Head) -> None:
         """Send the head."""
         self.started = True
-        headers: Headers = [(b"content-type", head.content_type), *head.headers]
+        lines = [_content_type(head.content_type), _policy(head.plan.policy)]
+        for name, value in head.headers:
+            lines.append(b"%b: %b\r\n" % (name, value))
+        attempts = head.attempts
         if self._reveal:
-            headers += _names(head.deployment)
-            headers.append((b"x-hybridge-attempts", trail(head.attempts)))
-        headers.append((b"x-hybridge-policy", head.plan.policy.encode()))
+            lines += _names(head.deployment)
+            only = len(attempts) == 1 and not attempts[0].error_class
+            lines.append(_answered(head.deployment.id, attempts[0].status) if only else _trail(attempts))
         if head.plan.variant:
-            headers.append((b"x-hybridge-variant", head.plan.variant.encode()))
+            lines.append(header(b"x-hybridge-variant", header_value(head.plan.variant)))
         if head.dropped:
-            headers.append((b"x-hybridge-dropped", header_value(", ".join(head.dropped))))
+            lines.append(header(b"x-hybridge-dropped", header_value(", ".join(head.dropped))))
         if head.length is not None:
-            headers.append((b"content-length", b"%d" % head.length))
-            headers += self._money(head.attempts)
-        await self._call.head(200, headers)
+            self._add_money(attempts, lines)
+        self._call.head(200, lines, head.length)
 
-    async def write(self, chunk: bytes) -> None:
+    def write(self, chunk: bytes) -> None:
         """Send a piece of the body."""
-        await self._call.piece(chunk, more=True)
+        self._call.piece(chunk, more=True)
 
-    async def end(self, last: bytes = b"") -> None:
+    def end(self, last: bytes = b"") -> None:
         """The answer is whole; `last` is its last piece."""
-        await self._call.piece(last, more=False)
+        self._call.piece(last, more=False)
 
-    def _money(self, attempts: Sequence[Attempt]) -> Headers:
+    def _add_money(self, attempts: Sequence[Attempt], lines: list[bytes]) -> None:
         """What a whole answer cost, over all attempts, and what that leaves of the request's own budget."""
         total = 0
         for attempt in attempts:
             if attempt.cost_nano_usd is None:
-                return [(b"x-hybridge-cost", b"unpriced")]
+                lines.append(b"x-hybridge-cost: unpriced\r\n")
+                return
             total += attempt.cost_nano_usd
-        headers = [(b"x-hybridge-cost", self._rates.text(total).encode())]
+        lines.append(b"x-hybridge-cost: %b\r\n" % self._rates.text(total).encode())
         budget = self._request.options.budget
         if budget is not None:
             left = budget.amount - self._rates.amount(total, budget.currency)
-            headers.append((b"x-hybridge-budget-remaining", f"{plain(left)} {budget.currency}".encode()))
-        return headers
+            lines.append(f"x-hybridge-budget-remaining: {plain(left)} {budget.currency}\r\n".encode())
 
 
 @lru_cache(maxsize=4096)
-def _names(deployment: Deployment) -> tuple[tuple[bytes, bytes], tuple[bytes, bytes]]:
+def _names(deployment: Deployment) -> tuple[bytes, bytes]:
     return (
-        (b"x-hybridge-deployment", header_value(deployment.id)),
-        (b"x-hybridge-kind", deployment.kind.encode()),
+        header(b"x-hybridge-deployment", header_value(deployment.id)),
+        header(b"x-hybridge-kind", deployment.kind.encode()),
     )
+
+
+@lru_cache(maxsize=256)
+def _content_type(value: bytes) -> bytes:
+    return header(b"content-type", value)
+
+
+@lru_cache(maxsize=256)
+def _policy(name: str) -> bytes:
+    return header(b"x-hybridge-policy", header_value(name))
+
+
+@lru_cache(maxsize=4096)
+def _answered(deployment: str, status: int) -> bytes:
+    """The trail of a request that the first one asked has answered."""
+    return header(b"x-hybridge-attempts", header_value(f"{deployment}={status}"))
+
+
+def _trail(attempts: Sequence[Attempt]) -> bytes:
+    return header(b"x-hybridge-attempts", trail(attempts))
 
 
 def trail(attempts: Sequence[Attempt]) -> bytes:

@@ -23,7 +23,7 @@ from hybridge.errors import ConfigError
 from hybridge.ledger.store import SqliteLedger
 from hybridge.observers.samples import Sample
 from hybridge.routing.tokens import Splintr
-from hybridge.server.asgi import Application
+from hybridge.server.application import Application
 from hybridge.server.front import Front
 from hybridge.server.listen import Listener
 from hybridge.supervisor.channel import Channel, connect

@@ -192,3 +192,15 @@ async def fetched(transport: HttpTransport, url: str) -> tuple[int, bytes]:
         return answer.status, await answer.read(1 << 20)
     finally:
         answer.close()
+
+
+async def chunk(answer: Answer) -> bytes:
+    """The next piece of a body, empty at its end."""
+    found: list[bytes] = []
+
+    def take(piece: bytes) -> bool:
+        found.append(piece)
+        return False
+
+    await answer.relay(take)
+    return found[0] if found else b""

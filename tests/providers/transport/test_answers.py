@@ -12,7 +12,7 @@ from hybridge import types
 from hybridge.errors import ConnectionLost, TooLarge
 from hybridge.providers.transport import HttpTransport
 from tests.providers.transport.conftest import Serve
-from tests.providers.transport.scripted import CHUNKED, OK, Peer, fetched, post, saying, saying_last
+from tests.providers.transport.scripted import CHUNKED, OK, Peer, chunk, fetched, post, saying, saying_last
 
 LENGTH = b"HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nX-Id: a\r\nContent-Length: 11\r\n\r\nhello world"
 CHUNKS = (
@@ -30,7 +30,7 @@ async def test_head_and_body(transport: HttpTransport, serve: Serve) -> None:
     assert answer.status == 201
     assert answer.headers == {"content-type": "application/json", "x-id": "a", "content-length": "11"}
     assert await answer.read(11) == b"hello world"
-    assert await answer.chunk() == b""
+    assert await chunk(answer) == b""
     answer.close()
     answer.close()
     assert repr(transport) == "<HttpTransport 1 open, 1 idle, 0 waiting>"
@@ -73,7 +73,7 @@ async def test_any_cut_gives_the_same(serve: Serve, data: st.DataObject, wire: b
     transport = HttpTransport(environ={})
     answer = await post(transport, server.url)
     parts = []
-    while part := await answer.chunk():
+    while part := await chunk(answer):
         parts.append(part)
     whole = await post(transport, (await serve(saying_last(wire))).url)
     assert (answer.status, answer.headers) == (whole.status, whole.headers)
@@ -84,7 +84,7 @@ async def test_any_cut_gives_the_same(serve: Serve, data: st.DataObject, wire: b
 async def test_what_arrives_together_comes_together(transport: HttpTransport, serve: Serve) -> None:
     server = await serve(saying(CHUNKED, b"3\r\none\r\n3\r\ntwo\r\n", b"5\r\nthree\r\n0\r\n\r\n"))
     answer = await post(transport, server.url)
-    assert [await answer.chunk(), await answer.chunk(), await answer.chunk()] == [b"onetwo", b"three", b""]
+    assert [await chunk(answer), await chunk(answer), await chunk(answer)] == [b"onetwo", b"three", b""]
 
 
 @pytest.mark.parametrize("wire", [CLOSED, OLD])
@@ -180,4 +180,4 @@ async def test_closing_early_closes_the_connection(transport: HttpTransport, ser
     answer.close()
     await closed.wait()
     with pytest.raises(ConnectionLost, match="closed before its end"):
-        await answer.chunk()
+        await chunk(answer)

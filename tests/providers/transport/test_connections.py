@@ -11,7 +11,7 @@ import pytest
 from hybridge.errors import ConnectFailed, ConnectionLost, ConnectTimeout
 from hybridge.providers.transport import HttpTransport
 from tests.providers.transport.conftest import Serve
-from tests.providers.transport.scripted import OK, Peer, fetched, post, saying, saying_last, soon, turns
+from tests.providers.transport.scripted import OK, Peer, chunk, fetched, post, saying, saying_last, soon, turns
 
 
 def open_files() -> int:
@@ -370,9 +370,9 @@ async def test_closed_means_closed(serve: Serve) -> None:
     server = await serve(script)
     transport = HttpTransport(environ={}, pool_size=1)
     answer = await post(transport, server.url)
-    assert await answer.chunk() == b"some"
+    assert await chunk(answer) == b"some"
     waiting = asyncio.create_task(post(transport, server.url))
-    reading = asyncio.create_task(answer.chunk())
+    reading = asyncio.create_task(chunk(answer))
     await turns(3)
     await transport.aclose()
     with pytest.raises(ConnectionLost):

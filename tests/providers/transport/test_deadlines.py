@@ -9,7 +9,7 @@ import pytest
 from hybridge.errors import ConnectTimeout, Silent
 from hybridge.providers.transport import HttpTransport
 from tests.providers.transport.conftest import Serve
-from tests.providers.transport.scripted import CHUNKED, OK, Peer, fetched, post, saying, soon, turns
+from tests.providers.transport.scripted import CHUNKED, OK, Peer, chunk, fetched, post, saying, soon, turns
 
 
 def past() -> float:
@@ -49,11 +49,11 @@ async def _warm(transport: HttpTransport, serve: Serve) -> None:
 async def test_no_more_body(transport: HttpTransport, serve: Serve, whole: bool) -> None:
     server = await serve(stalling)
     answer = await post(transport, server.url)
-    answer.deadline = past()
+    answer.expect(past())
     if not whole:
-        assert await answer.chunk() == b"some"
+        assert await chunk(answer) == b"some"
     with pytest.raises(Silent) as failed:
-        await (answer.read(100) if whole else answer.chunk())
+        await (answer.read(100) if whole else chunk(answer))
     assert (failed.value.phase, failed.value.status) == ("idle", 200)
     assert repr(transport).endswith("0 idle, 0 waiting>")
 
@@ -63,21 +63,21 @@ async def test_the_total_caps_every_deadline(transport: HttpTransport, serve: Se
     total = soon(0.05)
     answer = await transport.send("POST", server.url, (), b"", connect=5, deadline=soon(), total=total)
     assert answer.deadline == total
-    answer.deadline = soon()
+    answer.expect(soon())
     assert answer.deadline == total
-    assert await answer.chunk() == b"some"
+    assert await chunk(answer) == b"some"
     with pytest.raises(Silent) as failed:
-        await answer.chunk()
+        await chunk(answer)
     assert failed.value.phase == "total"
 
 
 async def test_a_deadline_moves_while_somebody_waits(transport: HttpTransport, serve: Serve) -> None:
     server = await serve(stalling)
     answer = await post(transport, server.url)
-    assert await answer.chunk() == b"some"
-    waiting = asyncio.create_task(answer.chunk())
+    assert await chunk(answer) == b"some"
+    waiting = asyncio.create_task(chunk(answer))
     await turns(2)
-    answer.deadline = past()
+    answer.expect(past())
     with pytest.raises(Silent):
         await waiting
 
@@ -93,11 +93,11 @@ async def test_a_deadline_moved_away_does_not_fire(transport: HttpTransport, ser
 
     server = await serve(script)
     answer = await post(transport, server.url)
-    assert await answer.chunk() == b"some"
-    answer.deadline = soon(0.005)
-    waiting = asyncio.create_task(answer.chunk())
+    assert await chunk(answer) == b"some"
+    answer.expect(soon(0.005))
+    waiting = asyncio.create_task(chunk(answer))
     await turns(2)
-    answer.deadline = soon()
+    answer.expect(soon())
     asyncio.get_running_loop().call_later(0.01, go.set)
     assert await waiting == b""
 
@@ -105,11 +105,12 @@ async def test_a_deadline_moved_away_does_not_fire(transport: HttpTransport, ser
 async def test_a_deadline_moved_away_fires_later(transport: HttpTransport, serve: Serve) -> None:
     server = await serve(stalling)
     answer = await post(transport, server.url)
-    assert await answer.chunk() == b"some"
-    answer.deadline = soon(0.005)
-    waiting = asyncio.create_task(answer.chunk())
+    assert await chunk(answer) == b"some"
+    answer.expect(soon(0.005))
+    waiting = asyncio.create_task(chunk(answer))
     await turns(2)
-    answer.deadline = later = soon(0.03)
+    later = soon(0.03)
+    answer.expect(later)
     with pytest.raises(Silent):
         await waiting
     assert asyncio.get_running_loop().time() >= later - 0.002
@@ -118,7 +119,7 @@ async def test_a_deadline_moved_away_fires_later(transport: HttpTransport, serve
 async def test_what_came_is_read_after_the_deadline(transport: HttpTransport, serve: Serve) -> None:
     server = await serve(saying(OK))
     answer = await post(transport, server.url)
-    answer.deadline = past()
+    answer.expect(past())
     assert await answer.read(2) == b"ok"
 
 

@@ -9,7 +9,7 @@ import pytest
 from hybridge.providers.transport import HttpTransport
 from hybridge.providers.transport.answer import HIGH_WATER
 from tests.providers.transport.conftest import Serve
-from tests.providers.transport.scripted import CHUNKED, OK, Peer, fetched, post, saying, turns
+from tests.providers.transport.scripted import CHUNKED, OK, Peer, chunk, fetched, post, saying, turns
 
 FLOOD = 64 << 20
 #: What one read of the loop brings at most.
@@ -40,10 +40,10 @@ async def test_a_slow_reader_stops_the_server(transport: HttpTransport, serve: S
         await turns(200)
     # What is on its way lies in the kernel's buffers.
     assert pushed < FLOOD // 2
-    first = await answer.chunk()
+    first = await chunk(answer)
     assert HIGH_WATER // 2 < len(first) <= HIGH_WATER + ONE_READ
     length = len(first)
-    while piece_read := await answer.chunk():
+    while piece_read := await chunk(answer):
         assert len(piece_read) <= HIGH_WATER + ONE_READ
         length += len(piece_read)
     assert length == FLOOD
@@ -95,7 +95,7 @@ async def test_cancelling_closes(transport: HttpTransport, serve: Serve, phase: 
 
     async def call() -> bytes:
         answer = await post(transport, server.url, bytes(64 << 20) if phase == "sending" else b"{}")
-        return await (answer.read(9) if phase == "read" else answer.chunk())
+        return await (answer.read(9) if phase == "read" else chunk(answer))
 
     task = asyncio.create_task(call())
     if phase != "connecting":

@@ -7,7 +7,7 @@ import pytest
 from hybridge.errors import ConnectionLost, MalformedAnswer
 from hybridge.providers.transport import HttpTransport
 from tests.providers.transport.conftest import Serve
-from tests.providers.transport.scripted import CHUNKED, OK, Peer, fetched, post, saying, saying_last, turns
+from tests.providers.transport.scripted import CHUNKED, OK, Peer, chunk, fetched, post, saying, saying_last, turns
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
 END = b"content-length: 2\r\n\r\nok"
@@ -107,9 +107,9 @@ async def test_cut_before_the_head_is_whole(transport: HttpTransport, serve: Ser
 async def test_cut_in_the_body(transport: HttpTransport, serve: Serve, wire: bytes) -> None:
     server = await serve(saying_last(wire))
     answer = await post(transport, server.url)
-    assert await answer.chunk() == b"some"
+    assert await chunk(answer) == b"some"
     with pytest.raises(ConnectionLost, match="in the middle"):
-        await answer.chunk()
+        await chunk(answer)
     with pytest.raises(ConnectionLost):
         await answer.read(100)
 

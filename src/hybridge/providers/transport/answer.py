@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
 
 from httptools import HttpParserError, HttpParserUpgrade
 
@@ -29,52 +28,72 @@ class Answer(Framing):
     __slots__ = (
         "_barren",
         "_connection",
-        "_deadline",
         "_error",
         "_paused",
+        "_raised",
         "_sending",
+        "_take",
         "_total",
         "_waiter",
         "_wanted",
+        "deadline",
     )
 
     def __init__(self, connection: Connection, head_only: bool, deadline: float, total: float) -> None:
         super().__init__(connection.home.origin, head_only)
         self._connection: Connection | None = connection
-        self._deadline = deadline if deadline < total else total
+        self.deadline = deadline if deadline < total else total
         self._total = total
         self._waiter: asyncio.Future[None] | None = None
         self._error: ProviderError | None = None
         self._barren = self._wanted = 0
         self._paused = self._sending = False
+        self._take: Callable[[bytes], bool] | None = None
+        self._raised: BaseException | None = None
         connection.reader = self
 
     def __repr__(self) -> str:
         state = "whole" if self._whole else "failed" if self._error else "under way"
         return f"<Answer {self.status or '-'} from {self._origin}, {state}>"
 
-    @property
-    def deadline(self) -> float:
-        """Loop time at which a pending or later read fails; assign to move it, never beyond the call's total."""
-        return self._deadline
+    def expect(self, deadline: float) -> None:
+        """Move the deadline, never beyond the call's total."""
+        self.deadline = deadline if deadline < self._total else self._total
+        connection = self._connection
+        if connection is not None and self._waiter is not None:
+            connection.watch(self.deadline)
 
-    @deadline.setter
-    def deadline(self, deadline: float) -> None:
-        self._deadline = deadline if deadline < self._total else self._total
-        if self._waiter is not None and self._connection is not None:
-            self._connection.watch(self._deadline)
+    async def relay(self, take: Callable[[bytes], bool]) -> bool:
+        """Hand the body on as it arrives: `True` at its end, `False` once `take` wants no more for now.
 
-    def chunk(self) -> Coroutine[Any, Any, bytes]:
-        """The next piece of the body, all that has arrived; empty at the end.
-
-        Raises `Silent`, `ConnectionLost` or `MalformedAnswer` once everything that came before was read.
+        Raises `Silent`, `ConnectionLost` or `MalformedAnswer` once everything that came before was handed on, and what
+        `take` raises.
         """
-        return self._next() if self._decoder is None else self._next_decoded(self._decoder)
+        if self._decoder is not None:
+            return await self._relay_decoded(self._decoder, take)
+        self._take = take
+        if self._pieces:
+            self._hand_on()
+        self._resume()
+        while self._takes and not self._whole:
+            if self._error is not None:
+                raise self._error
+            await self._wait()
+        self._take = None
+        if self._raised is not None:
+            self.close()
+            raise self._raised
+        return self._whole and not self._pieces
+
+    @property
+    def _takes(self) -> bool:
+        """Whoever relays wants more."""
+        return self._take is not None
 
     async def read(self, limit: int) -> bytes:
         """The whole body. Raises `TooLarge` beyond `limit` bytes, and what `chunk` raises."""
         if self._decoder is not None:
-            return await self._read_decoded(limit)
+            return await self._read_decoded(self._decoder, limit)
         pieces = self._pieces
         while not self._whole and self._length <= limit:
             if self._error is not None:
@@ -133,7 +152,37 @@ class Answer(Framing):
 
     # The reader's side.
 
+    def _hand_on(self) -> None:
+        """Give what has come to whoever relays."""
+        pieces, take = self._pieces, self._take
+        assert take is not None
+        body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        pieces.clear()
+        self._received = 0
+        try:
+            if not take(body):
+                self._take = None
+        except BaseException as exc:
+            self._take = None
+            self._raised = exc
+
+    async def _relay_decoded(self, decoder: Decoder, take: Callable[[bytes], bool]) -> bool:
+        try:
+            while True:
+                while decoded := decoder.take():
+                    if not take(decoded):
+                        return False
+                piece = await self._next()
+                if not piece:
+                    decoder.finish()
+                    return True
+                decoder.feed(piece)
+        except MalformedAnswer:
+            self.close()
+            raise
+
     async def _next(self) -> bytes:
+        """All that has come of a body that is encoded; empty at its end."""
         pieces = self._pieces
         while not pieces:
             if self._whole:
@@ -149,35 +198,26 @@ class Answer(Framing):
         self._resume()
         return body
 
-    async def _next_decoded(self, decoder: Decoder) -> bytes:
-        try:
-            while not (decoded := decoder.take()):
-                piece = await self._next()
-                if not piece:
-                    decoder.finish()
-                    break
-                decoder.feed(piece)
-        except MalformedAnswer:
-            self.close()
-            raise
-        return decoded
-
-    async def _read_decoded(self, limit: int) -> bytes:
+    async def _read_decoded(self, decoder: Decoder, limit: int) -> bytes:
         pieces: list[bytes] = []
-        room = limit
-        while piece := await self.chunk():
-            room -= len(piece)
-            if room < 0:
-                self.close()
-                raise TooLarge(f"{self._origin}: the answer is larger than {limit} bytes", status=self.status)
+        size = 0
+
+        def gather(piece: bytes) -> bool:
+            nonlocal size
+            size += len(piece)
             pieces.append(piece)
+            return size <= limit
+
+        if not await self._relay_decoded(decoder, gather):
+            self.close()
+            raise TooLarge(f"{self._origin}: the answer is larger than {limit} bytes", status=self.status)
         return b"".join(pieces)
 
     async def _wait(self) -> None:
         connection = self._connection
         if connection is None:
             return
-        connection.watch(self._deadline)
+        connection.watch(self.deadline)
         self._waiter = waiter = connection.loop.create_future()
         try:
             await waiter
@@ -207,20 +247,24 @@ class Answer(Framing):
     def feed(self, data: bytes) -> None:
         """Bytes came; whoever waits is woken once."""
         self._received += len(data)
-        known = len(self._pieces)
+        pieces = self._pieces
+        known = len(pieces)
         try:
             self._parser.feed_data(data)  # type: ignore[union-attr]
         except (HttpParserError, HttpParserUpgrade) as exc:
             self._keep = False
             if not self._whole:
                 self._fail(self._malformed(exc))
-        if self._whole:
-            self._settle()
-        elif len(self._pieces) == known:
+        if self._take is not None and pieces:
+            self._hand_on()
+        elif len(pieces) == known:
             self._count_barren(len(data))
         elif self._received > HIGH_WATER:
             self._pause()
-        if self._whole or (self.status and self._received >= self._wanted):
+        if self._whole:
+            self._settle()
+            self.wake()
+        elif self._take is None and self.status and self._received >= self._wanted:
             self.wake()
 
     def lost(self, exc: BaseException | None) -> None:
@@ -237,7 +281,7 @@ class Answer(Framing):
 
     def expire(self) -> None:
         """The deadline passed."""
-        phase = "total" if self._deadline >= self._total else "idle" if self.status else "head"
+        phase = "total" if self.deadline >= self._total else "idle" if self.status else "head"
         self._fail(Silent(f"{self._origin}: silence, the {phase} time-out passed", phase=phase, status=self.status))
 
     def _fail(self, error: ProviderError) -> None:
@@ -262,11 +306,14 @@ class Answer(Framing):
 
     def _pause(self) -> None:
         """Nobody reads fast enough; a `read` that gathers up to its limit may go on."""
-        if not self._paused and self._received >= self._wanted and self._connection is not None:
+        wanted = self._whole or self._received < self._wanted
+        if not (self._paused or wanted) and self._connection is not None:
             self._paused = True
             self._connection.transport.pause_reading()
 
     def _count_barren(self, count: int) -> None:
+        if self._whole:
+            return
         self._barren += count
         if self._barren > LONGEST_HEAD:
             self._fail(self._malformed(None, "no end of what is not body"))

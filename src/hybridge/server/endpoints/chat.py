@@ -17,18 +17,15 @@ from hybridge.types import Sink
 log = logging.getLogger("hybridge.server")
 
 
-async def chat(front: Front, call: Call, dialect: Dialect) -> None:
-    """Answer a chat."""
-    await chat_into(lambda sink: sink, front, call, dialect)
-
-
-async def chat_into(wrap: Callable[[Sink], Sink], front: Front, call: Call, dialect: Dialect) -> None:
-    """Answer a chat through a sink of another framing; an error after the first content is the stream's last event."""
+async def chat(front: Front, call: Call, dialect: Dialect, framed: Callable[[Sink], Sink] | None = None) -> None:
+    """Answer a chat, `framed` in another way where that is wanted; an error after the first content is the stream's
+    last event."""
     key = front.keys.admit(call.secret())
     call.request_id = front.ids.make(key.id)
     request = await take_in(front, call, dialect, key)
-    sink = wrap(HttpSink(call, request, front.rates, reveal=front.reveal))
-    call.watch(front.lookout)
+    sink: Sink = HttpSink(call, request, front.rates, reveal=front.reveal)
+    if framed is not None:
+        sink = framed(sink)
     try:
         await front.exchange.run(request, sink)
     except GatewayError as error:
@@ -36,6 +33,4 @@ async def chat_into(wrap: Callable[[Sink], Sink], front: Front, call: Call, dial
             raise
         log.info("request %s: %s %s in mid-stream: %s", request.id, error.status, error.code, error.message)
         told = error if front.reveal else discreet(error)
-        await sink.end(dialect.client.encode_stream_error(told, request_id=request.id))
-    finally:
-        call.unwatch()
+        sink.end(dialect.client.encode_stream_error(told, request_id=request.id))

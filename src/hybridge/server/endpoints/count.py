@@ -23,4 +23,4 @@ async def count_tokens(front: Front, call: Call, dialect: Dialect) -> None:
         await asyncio.to_thread(front.counter.load)
     chat = dialect.client.decode_request(request.facts.fields)
     body = dialect.client.encode_count(count_chat(chat, front.counter))
-    await call.reply(200, body)
+    call.reply(200, body)

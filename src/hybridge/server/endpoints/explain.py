@@ -25,4 +25,4 @@ async def explain(front: Front, call: Call, dialect: Dialect) -> None:
     if not front.reveal:
         for hidden in ("candidates", "chain", "clamp"):
             del record[hidden]
-    await call.reply(200, msgspec.json.encode(record))
+    call.reply(200, msgspec.json.encode(record))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hybridge.dialects.codec import Dialect
 from hybridge.dialects.gemini import ArrayWriter
 from hybridge.server.call import Call
-from hybridge.server.endpoints.chat import chat, chat_into
+from hybridge.server.endpoints.chat import chat
 from hybridge.server.front import Front
 from hybridge.types import Head, Sink
 
@@ -18,20 +18,29 @@ class ArraySink:
         self._writer = ArrayWriter()
         self.started = False
 
-    async def start(self, head: Head) -> None:
+    def start(self, head: Head) -> None:
         """Send the head."""
         self.started = True
         head.content_type = self._writer.content_type
-        await self._sink.start(head)
+        self._sink.start(head)
 
-    async def write(self, chunk: bytes) -> None:
+    def write(self, chunk: bytes) -> None:
         """Send the elements that this piece completes."""
         if piece := self._writer.feed(chunk):
-            await self._sink.write(piece)
+            self._sink.write(piece)
 
-    async def end(self, last: bytes = b"") -> None:
+    @property
+    def full(self) -> bool:
+        """The client reads more slowly than it is written to."""
+        return self._sink.full
+
+    async def drain(self) -> None:
+        """Wait while the client is slow."""
+        await self._sink.drain()
+
+    def end(self, last: bytes = b"") -> None:
         """Close the array."""
-        await self._sink.end(self._writer.feed(last) + self._writer.end())
+        self._sink.end(self._writer.feed(last) + self._writer.end())
 
 
 async def stream(front: Front, call: Call, dialect: Dialect) -> None:
@@ -39,4 +48,4 @@ async def stream(front: Front, call: Call, dialect: Dialect) -> None:
     if call.query_value("alt") == "sse":
         await chat(front, call, dialect)
     else:
-        await chat_into(ArraySink, front, call, dialect)
+        await chat(front, call, dialect, ArraySink)

@@ -10,11 +10,11 @@ from hybridge.server.front import Front
 
 async def alive(front: Front, call: Call, dialect: Dialect) -> None:
     """The process answers."""
-    await call.reply(200, b'{"status":"alive"}')
+    call.reply(200, b'{"status":"alive"}')
 
 
 async def ready(front: Front, call: Call, dialect: Dialect) -> None:
     """Configuration loaded, listening, not draining."""
     if front.draining:
         raise Unavailable("draining: in-flight requests end, new ones go elsewhere", code="draining", retry_after=1)
-    await call.reply(200, b'{"status":"ready"}')
+    call.reply(200, b'{"status":"ready"}')

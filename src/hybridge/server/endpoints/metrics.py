@@ -24,7 +24,7 @@ async def metrics(front: Front, call: Call, dialect: Dialect) -> None:
         samples = await front.samples()
     finally:
         traffic.watching -= 1
-    await call.reply(200, exposition(samples), CONTENT_TYPE)
+    call.reply(200, exposition(samples), CONTENT_TYPE)
 
 
 def _authorise(front: Front, call: Call) -> None:

@@ -35,7 +35,7 @@ async def list_models(front: Front, call: Call, dialect: Dialect) -> None:
     shape = shape_of(call, dialect)
     listed = [one for one in front.catalog.models() if key.models is None or one.name in key.models]
     entries = [_ENTRY[shape](_Model(one, front.rates, front.reveal)) for one in listed if one.deployments]
-    await call.reply(200, msgspec.json.encode(_LIST[shape](entries)))
+    call.reply(200, msgspec.json.encode(_LIST[shape](entries)))
 
 
 async def one_model(front: Front, call: Call, dialect: Dialect) -> None:
@@ -49,7 +49,7 @@ async def one_model(front: Front, call: Call, dialect: Dialect) -> None:
         raise NotAllowed(f"this key may not use {name}")
     listing = ModelListing(name, found.deployments)
     entry = _ENTRY[shape_of(call, dialect)](_Model(listing, front.rates, front.reveal))
-    await call.reply(200, msgspec.json.encode(entry))
+    call.reply(200, msgspec.json.encode(entry))
 
 
 def shape_of(call: Call, dialect: Dialect) -> str:

@@ -37,4 +37,4 @@ async def one_request(front: Front, call: Call, dialect: Dialect) -> None:
     if not front.reveal:
         for hidden in ("deployment", "attempts", "considered"):
             del found[hidden]
-    await call.reply(200, msgspec.json.encode(found))
+    call.reply(200, msgspec.json.encode(found))
