@@ -25,6 +25,9 @@ class Nowhere:
     async def drain(self) -> None:
         """Nothing."""
 
+    def whole(self, head: Head, body: bytes) -> None:
+        """Nothing."""
+
     def start(self, head: Head) -> None:
         """Nothing."""
 

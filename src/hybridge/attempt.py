@@ -63,26 +63,17 @@ class Attempting:
 
     def _commit(self, call: Call) -> None:
         """This attempt is the answer: a whole one is priced first, so that its cost can be told."""
-        attempt = self._attempt
+        attempt, attempts = self._attempt, self._entry.attempts
         attempt.first_content_us = self._now_us()
         attempt.status = call.status
-        self._entry.attempts.append(attempt)
-        length = None
-        if not self._request.stream:
-            length = len(call.body)
+        attempts.append(attempt)
+        head = Head(call.content_type, call.deployment, self._plan, attempts, call.dropped, call.headers)
+        if self._request.stream:
+            self._sink.start(head)
+        else:
             attempt.usage = call.usage
             settle(attempt, call.deployment)
-        self._sink.start(
-            Head(
-                call.content_type,
-                call.deployment,
-                self._plan,
-                self._entry.attempts,
-                call.dropped,
-                call.headers,
-                length,
-            )
-        )
+            self._sink.whole(head, call.body)
 
     def _close(self, call: Call, attempt: Attempt) -> None:
         attempt.ended_us = self._now_us()

@@ -179,6 +179,10 @@ class _Whole:
     async def drain(self) -> None:
         """Never needed."""
 
+    def whole(self, head: Head, body: bytes) -> None:
+        self.started = True
+        self.body = body
+
     def start(self, head: Head) -> None:
         self.started = True
 
@@ -205,6 +209,10 @@ class _Pieces:
         while self.full:
             self._read.clear()
             await self._read.wait()
+
+    def whole(self, head: Head, body: bytes) -> None:
+        self.start(head)
+        self.end(body)
 
     def start(self, head: Head) -> None:
         self.started = True

@@ -276,8 +276,7 @@ class Attempt(Struct):
 class Head(Struct):
     """The start of an answer: who gives it, and after whom. A sink tells its client as much of it as it may.
 
-    `length` is the size of a whole answer, `None` for a stream; `attempts` are all so far, the last one is this;
-    `headers` are those of the provider that travel on.
+    `attempts` are all so far, the last one is this; `headers` are those of the provider that travel on.
     """
 
     content_type: bytes
@@ -286,7 +285,6 @@ class Head(Struct):
     attempts: Sequence[Attempt]
     dropped: tuple[str, ...] = ()
     headers: tuple[tuple[bytes, bytes], ...] = ()
-    length: int | None = None
 
 
 class Sink(Protocol):
@@ -304,8 +302,11 @@ class Sink(Protocol):
     async def drain(self) -> None:
         """Wait while the client is slow."""
 
+    def whole(self, head: Head, body: bytes) -> None:
+        """Send a whole answer."""
+
     def start(self, head: Head) -> None:
-        """Send the head."""
+        """Send the head of a stream."""
 
     def write(self, chunk: bytes) -> None:
         """Send a piece of the body."""

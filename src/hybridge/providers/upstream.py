@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from functools import cache
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -28,12 +27,16 @@ GATEWAY_FIELDS = frozenset(("models", "provider", "route", "transforms", "plugin
 
 #: Headers of a request that travel on within a dialect, and of an answer that travel back.
 _DIALECT_HEADERS = ("anthropic-beta", "anthropic-version", "openai-beta")
-_ANSWER_HEADERS = ("x-request-id", "request-id", "x-generation-id", "apim-request-id", "mistral-correlation-id")
+_ANSWER_HEADERS = tuple(
+    (name, name.encode())
+    for name in ("x-request-id", "request-id", "x-generation-id", "apim-request-id", "mistral-correlation-id")
+)
 
 #: Types of an answer that is no stream, whatever was asked for.
 _WHOLE = ("application/json", "text/html")
 
-_MOST_BLOCKS = 1024
+_MOST_LINES = 1024
+_MOST_BLOCKS = 64
 
 #: How dialects say that a filter, not the model, ended an answer.
 _FILTERED = (StopReason.CONTENT_FILTER, StopReason.REFUSAL)
@@ -90,14 +93,13 @@ class Upstream:
         self._loop_time = loop_time
         self._constant = {"content-type": "application/json", "user-agent": agent}
         self._filter_fails = filter_fails
-        self._blocks: dict[tuple[str, str, tuple[bytes | None, ...]], HeaderBlock] = {}
-        self._urls: dict[tuple[str, bool], str] = {}
+        self._lines: dict[tuple[str, str, bool], _Line] = {}
 
     async def call(self, call: Call, sink: Sink, commit: Commit) -> None:
         """Make the call; `commit` starts the sink. Raises a `ProviderError`, or `ClientGone` from the sink."""
         request, deployment = call.request, call.deployment
-        theirs = dialect(deployment.surface.dialect)
-        outgoing = await self._encode(call, theirs)
+        line = self._lines.get((deployment.id, request.dialect, request.stream)) or self._line(request, deployment)
+        outgoing = await self._encode(call, line)
         call.dropped = outgoing.dropped
         now = self._loop_time()
         timeouts = deployment.timeouts
@@ -105,32 +107,53 @@ class Upstream:
         call.sent = True
         answer = await self._transport.send(
             "POST",
-            self._url(deployment, theirs, request.stream),
-            self._headers(call),
+            line.url,
+            self._headers(call, line),
             outgoing.body,
             connect=timeouts.connect,
             deadline=now + _patience(request, deployment) if request.stream else total,
             total=total,
         )
         try:
-            await self._hear(call, theirs, answer, sink, commit)
+            await self._hear(call, line.theirs, answer, sink, commit)
         finally:
             answer.close()
 
-    async def _encode(self, call: Call, theirs: Dialect) -> Outgoing:
-        request, deployment = call.request, call.deployment
+    def _line(self, request: Request, deployment: Deployment) -> _Line:
+        """Remember what is the same for all calls of a deployment in a dialect."""
         surface = deployment.surface
-        target = Target(
-            model=deployment.model,
-            name=deployment.name,
-            stream=request.stream,
-            limits=deployment.limits,
-            quirks=surface.quirks,
-            max_tokens=call.max_tokens,
-            drop_unsupported=request.options.drop_unsupported,
-            strip=_foreign_fields(surface.quirks.own_fields) | request.private,
-        )
+        theirs = dialect(surface.dialect)
+        names = surface.forward
         if surface.dialect == request.dialect:
+            names = (*names, *_DIALECT_HEADERS)
+        line = _Line(
+            theirs,
+            surface.base_url.rstrip("/") + theirs.provider.path(deployment.model, stream=request.stream),
+            Target(
+                model=deployment.model,
+                name=deployment.name,
+                stream=request.stream,
+                limits=deployment.limits,
+                quirks=surface.quirks,
+                strip=GATEWAY_FIELDS.difference(surface.quirks.own_fields),
+            ),
+            tuple(name.encode() for name in names),
+        )
+        if len(self._lines) >= _MOST_LINES:
+            self._lines.clear()
+        self._lines[deployment.id, request.dialect, request.stream] = line
+        return line
+
+    async def _encode(self, call: Call, line: _Line) -> Outgoing:
+        request, theirs, target = call.request, line.theirs, line.target
+        if call.max_tokens is not None or request.private or request.options.drop_unsupported:
+            target = replace(
+                target,
+                max_tokens=call.max_tokens,
+                drop_unsupported=request.options.drop_unsupported,
+                strip=target.strip | request.private,
+            )
+        if theirs.name == request.dialect:
             return theirs.provider.adapt(request.facts, target)
         chat = decoded(request)
         urls = theirs.provider.images_to_fetch(chat)
@@ -142,7 +165,7 @@ class Upstream:
     async def _hear(self, call: Call, theirs: Dialect, answer: Answer, sink: Sink, commit: Commit) -> None:
         headers = answer.headers
         call.status = answer.status
-        call.headers = tuple((name.encode(), headers[name].encode()) for name in _ANSWER_HEADERS if name in headers)
+        call.headers = tuple([(said, headers[name].encode()) for name, said in _ANSWER_HEADERS if name in headers])
         if answer.status != 200:
             body = await answer.read(ERROR_LIMIT)
             error = theirs.provider.classify(answer.status, headers, body)
@@ -151,7 +174,8 @@ class Upstream:
         if not call.request.stream or headers.get("content-type", "").startswith(_WHOLE):
             await self._whole(call, theirs, answer)
             commit(call)
-            sink.end(call.body)
+            if call.request.stream:
+                sink.end(call.body)
         else:
             call.content_type = dialect(call.request.dialect).client.stream_content_type
             await self._relay(call, self._relay_for(call, theirs), answer, sink, commit)
@@ -216,29 +240,32 @@ class Upstream:
         if self._filter_fails and stop in _FILTERED:
             raise ContentFiltered("the provider's content filter held the answer back", status=200)
 
-    def _url(self, deployment: Deployment, theirs: Dialect, stream: bool) -> str:
-        url = self._urls.get((deployment.id, stream))
-        if url is None:
-            url = deployment.surface.base_url.rstrip("/") + theirs.provider.path(deployment.model, stream=stream)
-            if len(self._urls) < _MOST_BLOCKS:
-                self._urls[deployment.id, stream] = url
-        return url
-
-    def _headers(self, call: Call) -> HeaderBlock:
-        surface, request = call.deployment.surface, call.request
-        names = surface.forward
-        if surface.dialect == request.dialect:
-            names = (*names, *_DIALECT_HEADERS)
-        travelling = tuple(request.headers.get(name.encode()) for name in names)
-        block = self._blocks.get((call.deployment.id, call.key_id, travelling))
+    def _headers(self, call: Call, line: _Line) -> HeaderBlock:
+        given = call.request.headers
+        travelling = tuple([(name, given[name]) for name in line.names if name in given])
+        block = line.blocks.get((call.key_id, travelling))
         if block is None:
+            surface = call.deployment.surface
             headers = {**self._constant, **dict(surface.headers)}
-            headers |= {n: v.decode("latin-1") for n, v in zip(names, travelling, strict=True) if v is not None}
+            headers |= {name.decode(): value.decode("latin-1") for name, value in travelling}
             block = encode_headers([*headers.items(), *AUTH[surface.auth](call.secret)])
-            if len(self._blocks) >= _MOST_BLOCKS:
-                self._blocks.clear()
-            self._blocks[call.deployment.id, call.key_id, travelling] = block
+            if len(line.blocks) >= _MOST_BLOCKS:
+                line.blocks.clear()
+            line.blocks[call.key_id, travelling] = block
         return block
+
+
+class _Line(Struct):
+    """What is the same for all calls of a deployment in a dialect.
+
+    `names` are the client's headers that travel on; `blocks` are the headers of calls, by key and by those.
+    """
+
+    theirs: Dialect
+    url: str
+    target: Target
+    names: tuple[bytes, ...]
+    blocks: dict[tuple[str, tuple[tuple[bytes, bytes], ...]], HeaderBlock] = {}
 
 
 class _Passing:
@@ -276,11 +303,6 @@ class _Passing:
         if relay.error is not None:
             raise relay.error
         return not sink.full
-
-
-@cache
-def _foreign_fields(own: tuple[str, ...]) -> frozenset[str]:
-    return GATEWAY_FIELDS.difference(own)
 
 
 def decoded(request: Request) -> Chat:

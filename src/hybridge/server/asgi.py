@@ -41,12 +41,15 @@ class AsgiWire:
         call.size += len(piece)
         call.whole = not message.get("more_body", False)
 
-    def begin(self, status: int, lines: list[bytes], length: int | None) -> None:
+    def answer(self, status: int, lines: list[bytes], body: bytes) -> None:
+        """Keep a whole answer."""
+        self.begin(status, [*lines, b"content-length: %d\r\n" % len(body)])
+        self.send(body, more=False)
+
+    def begin(self, status: int, lines: list[bytes]) -> None:
         """Keep the head."""
         pairs = [line[:-2].split(b": ", 1) for line in lines]
         headers = [(name, value) for name, value in pairs]
-        if length is not None:
-            headers.append((b"content-length", b"%d" % length))
         self._said.append({"type": "http.response.start", "status": status, "headers": headers})
 
     def send(self, piece: bytes, more: bool) -> None:

@@ -6,6 +6,8 @@ import re
 from typing import Protocol
 from urllib.parse import parse_qs
 
+from msgspec import Struct
+
 from hybridge.errors import ClientGone, RequestTooLarge
 
 _UNFIT = re.compile(r"[^\t\x20-\x7e\xa0-\xff]")
@@ -19,7 +21,10 @@ def header_value(text: str) -> bytes:
 
 
 def header(name: bytes, value: bytes) -> bytes:
-    """A line of a head. Raises `ValueError` for a value that would begin a line of its own."""
+    """A line of a head; all that others had a part in go through here.
+
+    Raises `ValueError` for a value that would begin a line of its own.
+    """
     if b"\n" in value or b"\r" in value or b"\0" in value:
         raise ValueError(f"the value of {name!r} holds a line break")
     return b"%b: %b\r\n" % (name, value)
@@ -34,8 +39,11 @@ class Wire(Protocol):
     async def more(self) -> None:
         """Wait until more of the body was put into the call, or its end. Raises `ClientGone`."""
 
-    def begin(self, status: int, lines: list[bytes], length: int | None) -> None:
-        """The head of the answer, whose lines are whole; `length` is the body's in bytes, `None` for a stream."""
+    def answer(self, status: int, lines: list[bytes], body: bytes) -> None:
+        """A whole answer; the lines of its head are whole, too."""
+
+    def begin(self, status: int, lines: list[bytes]) -> None:
+        """The head of an answer whose length nobody knows yet."""
 
     def send(self, piece: bytes, more: bool) -> None:
         """A piece of the body. The head leaves with the first one, also with an empty one."""
@@ -44,45 +52,28 @@ class Wire(Protocol):
         """Wait until the client has read enough, or has left."""
 
 
-class Call:
-    """A request as it came over HTTP. `params` are the named parts of its path, as the route table found them.
+class Call(Struct, eq=False):
+    """A request as it came over HTTP.
 
-    `headers` have lower-case names, of repeated ones the last; `extra` are lines that every answer's head carries.
-    The wire puts the body's `pieces` in, counts their `size` in bytes, and tells when it is `whole`.
+    `headers` have lower-case names, of repeated ones the last; `params` are the named parts of the path, as the route
+    table found them; `extra` are lines that every answer's head carries. `answered`: the head of the answer has left;
+    `gone`: the client has. The wire puts the body's `pieces` in, counts their `size` in bytes, and tells when it is
+    `whole`.
     """
 
-    __slots__ = (
-        "_wire",
-        "answered",
-        "extra",
-        "gone",
-        "headers",
-        "method",
-        "params",
-        "path",
-        "pieces",
-        "query",
-        "request_id",
-        "size",
-        "whole",
-    )
-
-    def __init__(self, wire: Wire, method: str, path: str, query: bytes, headers: dict[bytes, bytes]) -> None:
-        self._wire = wire
-        self.method = method
-        self.path = path
-        self.query = query
-        self.headers = headers
-        self.params: dict[str, str] = {}
-        self.extra: list[bytes] = []
-        self.request_id = ""
-        #: The head of the answer has left.
-        self.answered = False
-        #: The client has left.
-        self.gone = False
-        self.pieces: list[bytes] = []
-        self.size = 0
-        self.whole = False
+    wire: Wire
+    method: str
+    path: str
+    query: bytes
+    headers: dict[bytes, bytes]
+    params: dict[str, str] = {}
+    extra: list[bytes] = []
+    request_id: str = ""
+    answered: bool = False
+    gone: bool = False
+    pieces: list[bytes] = []
+    size: int = 0
+    whole: bool = False
 
     def query_value(self, name: str) -> str | None:
         """The last value of a query parameter."""
@@ -113,46 +104,50 @@ class Call:
         if announced.isdigit() and int(announced) > limit:
             raise RequestTooLarge(f"the body has {int(announced)} bytes; server.max_body allows {limit}")
         while not self.whole and self.size <= limit:
-            await self._wire.more()
+            await self.wire.more()
         if self.size > limit:
             self.pieces.clear()
             raise RequestTooLarge(f"the body is larger than the {limit} bytes that server.max_body allows")
-        pieces = self.pieces
-        body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        pieces.clear()
-        return body
+        pieces, self.pieces = self.pieces, []
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def reply(self, status: int, body: bytes, content_type: bytes = b"application/json") -> None:
         """Send a whole answer. Raises `ClientGone`."""
-        self.head(status, [b"content-type: %b\r\n" % content_type], len(body))
-        self.piece(body, more=False)
+        self.answer(status, [b"content-type: %b\r\n" % content_type], body)
 
-    def head(self, status: int, lines: list[bytes], length: int | None = None) -> None:
-        """Send the head of an answer: whole lines (see `header`), the body's length where it is known.
-
-        Raises `ClientGone`.
-        """
+    def answer(self, status: int, lines: list[bytes], body: bytes) -> None:
+        """Send a whole answer, with these lines in its head (see `header`). Raises `ClientGone`."""
         if self.gone:
             raise ClientGone("the client left")
+        self.wire.answer(status, self._head(lines), body)
+
+    def head(self, status: int, lines: list[bytes]) -> None:
+        """Send the head of a stream, with these lines (see `header`). Raises `ClientGone`."""
+        if self.gone:
+            raise ClientGone("the client left")
+        self.wire.begin(status, self._head(lines))
+
+    def _head(self, lines: list[bytes]) -> list[bytes]:
         self.answered = True
         if self.request_id:
             lines.append(b"x-hybridge-request-id: %b\r\n" % self.request_id.encode())
-        lines += self.extra
-        self._wire.begin(status, lines, length)
+        if self.extra:
+            lines += self.extra
+        return lines
 
     def piece(self, body: bytes, *, more: bool) -> None:
         """Send a piece of the body, without waiting. Raises `ClientGone`."""
         if self.gone:
             raise ClientGone("the client left")
-        self._wire.send(body, more)
+        self.wire.send(body, more)
 
     @property
     def full(self) -> bool:
         """The client reads more slowly than it is written to."""
-        return self._wire.full
+        return self.wire.full
 
     async def drain(self) -> None:
         """Wait while the client is slow. Raises `ClientGone`."""
-        await self._wire.drain()
+        await self.wire.drain()
         if self.gone:
             raise ClientGone("the client left")

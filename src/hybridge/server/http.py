@@ -29,11 +29,24 @@ _MOST_DISCARDED = 16 << 20
 #: Bytes up to which a piece is copied into one write with its frame.
 _LARGE = 64 * 1024
 
+_LAST = b"\r\n0\r\n\r\n"
 _BODILESS = frozenset((204, 304))
 _STATUS = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _MOST_NAMES = 1024
-_names: dict[bytes, bytes] = {}
+
+
+class _Names(dict[bytes, bytes]):
+    """Headers' names in lower case; remembered, because clients send the same few for ever."""
+
+    def __missing__(self, name: bytes) -> bytes:
+        lower = name.lower()
+        if len(self) < _MOST_NAMES:
+            self[name] = lower
+        return lower
+
+
+_NAMES = _Names()
 
 
 class House:
@@ -56,24 +69,27 @@ class Connection(asyncio.Protocol):
         "_discarded",
         "_head",
         "_head_size",
-        "_headers",
         "_house",
         "_idle_since",
         "_keep",
-        "_left",
         "_loop",
+        "_named",
         "_old",
         "_parser",
         "_paused",
+        "_pieces",
         "_reading",
         "_room",
         "_task",
         "_timer",
         "_transport",
-        "_url",
+        "_urls",
         "_waiter",
         "_waiting",
         "full",
+        "on_body",
+        "on_header",
+        "on_url",
     )
 
     _transport: asyncio.Transport
@@ -82,7 +98,6 @@ class Connection(asyncio.Protocol):
         self.full = False
         self._house = house
         self._loop = asyncio.get_running_loop()
-        self._parser = HttpRequestParser(self)
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._idle_since = 0.0
@@ -93,8 +108,13 @@ class Connection(asyncio.Protocol):
         # Who waits for a call or for more of its body, and who waits for the client to read.
         self._waiter: asyncio.Future[None] | None = None
         self._room: asyncio.Future[None] | None = None
-        self._url = b""
-        self._headers: dict[bytes, bytes] = {}
+        # Called for every header and piece of a body: the containers' own methods save a frame each time.
+        self._named: dict[bytes, bytes] = {}
+        self._urls: list[bytes] = []
+        self._pieces: list[bytes] = []
+        self.on_header = self._named.__setitem__
+        self.on_url = self._urls.append
+        self.on_body = self._pieces.append
         self._head_size = 0
         self._discarded = 0
         self._paused = False
@@ -104,7 +124,7 @@ class Connection(asyncio.Protocol):
         self._old = False
         self._head = b""
         self._chunked = False
-        self._left = -1
+        self._parser = HttpRequestParser(self)
 
     def __repr__(self) -> str:
         return f"<Connection {'answering' if self._call else 'idle'}>"
@@ -127,9 +147,19 @@ class Connection(asyncio.Protocol):
             self._keep = False
         except HttpParserError as exc:
             self._nonsense(400, str(exc))
-        else:
-            if self._head_size > _LONGEST_HEAD and self._reading is None:
-                self._nonsense(431, "the head of the request is too long")
+        if self._reading is not None:
+            self._body_came(self._reading)
+        elif self._head_size > _LONGEST_HEAD:
+            self._nonsense(431, "the head of the request is too long")
+
+    def _body_came(self, call: Call) -> None:
+        """A part of a body that is not whole yet."""
+        if self._pieces:
+            self._fill(call)
+        if call is self._call and self._waiter is not None:
+            self._wake()
+        elif call.size > _AHEAD:
+            self._pause()
 
     def eof_received(self) -> None:
         """The client has nothing more to say, which ends the connection."""
@@ -162,37 +192,23 @@ class Connection(asyncio.Protocol):
 
     # The parser's side.
 
-    def on_message_begin(self) -> None:
-        """A request begins."""
-        self._url = b""
-        self._headers = {}
-        self._continue = False
-
-    def on_url(self, url: bytes) -> None:
-        """What it asks for, perhaps in pieces."""
-        self._url += url
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """A header, or a trailer, which nobody asked for."""
-        if self._reading is None:
-            key = _names.get(name) or _learn(name)
-            self._headers[key] = value
-            if key == b"expect" and value.lower() == b"100-continue":
-                self._continue = True
-
     def on_headers_complete(self) -> None:
         """The head is whole: the request is answered, or waits until its turn comes."""
-        path, query = self._url, b""
+        urls, named, parser = self._urls, self._named, self._parser
+        path, query = urls[0] if len(urls) == 1 else b"".join(urls), b""
+        headers = {_NAMES[name]: value for name, value in named.items()}
+        urls.clear()
+        named.clear()
         if path[:1] != b"/" or b"?" in path or b"#" in path:
             url = parse_url(path)
             path, query = url.path or b"/", url.query or b""
         text = path.decode("latin-1")
-        parser = self._parser
-        old = parser.get_http_version() != "1.1"
-        call = Call(self, parser.get_method().decode(), unquote(text) if "%" in text else text, query, self._headers)
-        self._reading = call
+        if "%" in text:
+            text = unquote(text)
+        call = self._reading = Call(self, parser.get_method().decode(), text, query, headers)
         self._idle_since = 0.0
-        keep = parser.should_keep_alive() and not old
+        old = parser.get_http_version() != "1.1"
+        keep = not old and parser.should_keep_alive()
         if self._call is not None or self._waiting:
             self._waiting.append((call, keep, old))
             self._pause()
@@ -204,34 +220,36 @@ class Connection(asyncio.Protocol):
             self._waiter.set_result(None)
             self._waiter = None
 
-    def on_body(self, piece: bytes) -> None:
-        """A piece of the body."""
-        call = self._reading
-        if call is None:
-            return
-        if call is not self._call and call.answered:
-            self._discard(len(piece))
-            return
-        call.pieces.append(piece)
-        call.size += len(piece)
-        if self._waiter is not None:
-            self._wake()
-        elif call.size > _AHEAD:
-            self._pause()
-
     def on_message_complete(self) -> None:
         """The request is whole."""
-        call = self._reading
-        self._reading = None
+        call, self._reading = self._reading, None
         self._head_size = 0
+        # Trailers, which nobody asked for.
+        self._named.clear()
         if call is None:
             return
+        if self._pieces:
+            self._fill(call)
         call.whole = True
         if call is self._call:
             if self._waiter is not None:
                 self._wake()
         elif call.answered and not self._keep:
             self._transport.close()
+
+    def _fill(self, call: Call) -> None:
+        """Put what has come of its body into a call."""
+        pieces = self._pieces
+        size = sum(map(len, pieces))
+        if call is not self._call and call.answered:
+            # The rest of a body whose answer has left: heard, up to a point, or the answer would be lost with it.
+            self._discarded += size
+            if self._discarded > _MOST_DISCARDED:
+                self._transport.abort()
+        else:
+            call.pieces += pieces
+            call.size += size
+        pieces.clear()
 
     # The call's side.
 
@@ -245,63 +263,65 @@ class Connection(asyncio.Protocol):
             if not call.pieces:
                 self._transport.write(_CONTINUE)
         self._resume()
-        await self._wait()
+        self._waiter = self._loop.create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
 
-    def begin(self, status: int, lines: list[bytes], length: int | None) -> None:
-        """Keep the head until the first piece of the body."""
+    def answer(self, status: int, lines: list[bytes], body: bytes) -> None:
+        """Write a whole answer."""
         call = self._call
-        assert call is not None
-        self._continue = False
+        if call is None:
+            raise RuntimeError("an answer after the answer was complete")
         if self._house.closing or not call.whole:
             # What of the body is still to come would be taken for the next request.
             self._keep = False
-        self._chunked = False
-        if length is not None:
-            lines.append(b"content-length: %d\r\n" % length)
-        elif status not in _BODILESS and call.method != "HEAD":
-            # To one who does not know chunks, the end of the connection is the end of the answer.
-            self._chunked = not self._old
-            self._keep = self._keep and self._chunked
+        if not self._keep:
+            lines.append(b"connection: close\r\n")
+        size = len(body)
+        if call.method == "HEAD":
+            body = b""
+        head = b"%b%bcontent-length: %d\r\n\r\n" % (_STATUS[status], b"".join(lines), size)
+        self._call = None
+        if size > _LARGE:
+            self._transport.writelines((head, body))
+        else:
+            self._transport.write(head + body)
+
+    def begin(self, status: int, lines: list[bytes]) -> None:
+        """Keep the head until the first piece of the body."""
+        call = self._call
+        if call is None:
+            raise RuntimeError("a head after the answer was complete")
+        # To one who does not know chunks, the end of the connection is the end of the answer.
+        self._chunked = not self._old and status not in _BODILESS and call.method != "HEAD"
+        if self._house.closing or self._old or not call.whole:
+            self._keep = False
         if not self._keep:
             lines.append(b"connection: close\r\n")
         if self._chunked:
             lines.append(b"transfer-encoding: chunked\r\n")
-        self._left = -1 if length is None or call.method == "HEAD" else length
-        head = _STATUS[status] + b"".join(lines)
-        # There are as many line breaks as lines, or somebody's value holds one.
-        if head.count(b"\n") != len(lines) + 1 or head.count(b"\r") != len(lines) + 1:
-            raise RuntimeError("a header of the answer holds a line break")
-        self._head = head + b"\r\n"
+        self._head = b"%b%b\r\n" % (_STATUS[status], b"".join(lines))
 
     def send(self, piece: bytes, more: bool) -> None:
         """Write a piece of the body, and what belongs around it."""
         call, head = self._call, self._head
         if call is None:
             raise RuntimeError("a piece after the answer was complete")
-        if call.method == "HEAD":
-            piece = b""
-        self._head = b""
-        if not self._chunked:
-            self._measure(len(piece), more)
-            self._write(head, piece, b"")
-        elif piece:
-            self._write(b"%b%x\r\n" % (head, len(piece)), piece, b"\r\n" if more else b"\r\n0\r\n\r\n")
-        elif head or not more:
-            self._transport.write(head if more else head + b"0\r\n\r\n")
         if not more:
             self._call = None
-
-    def _measure(self, size: int, more: bool) -> None:
-        if self._left >= 0:
-            self._left -= size
-            if self._left < 0 or (self._left and not more):
-                raise RuntimeError("the answer is not as long as its head says")
-
-    def _write(self, before: bytes, piece: bytes, after: bytes) -> None:
-        if len(piece) > _LARGE:
-            self._transport.writelines((before, piece, after) if after else (before, piece))
-        else:
-            self._transport.write(b"%b%b%b" % (before, piece, after))
+        if head:
+            self._head = b""
+        size = len(piece)
+        if not self._chunked:
+            self._transport.write(head + piece if call.method != "HEAD" else head)
+        elif size > _LARGE:
+            self._transport.writelines((b"%b%x\r\n" % (head, size), piece, b"\r\n" if more else _LAST))
+        elif size:
+            self._transport.write(b"%b%x\r\n%b%b" % (head, size, piece, b"\r\n" if more else _LAST))
+        elif head or not more:
+            self._transport.write(head if more else head + _LAST[2:])
 
     async def drain(self) -> None:
         """Wait until the client has read enough, or has left."""
@@ -327,38 +347,38 @@ class Connection(asyncio.Protocol):
 
     async def _serve(self) -> None:
         """Answer one request after the other until the client or we have had enough."""
-        handle = self._house.handle
-        while not self._transport.is_closing():
+        handle, loop, transport = self._house.handle, self._loop, self._transport
+        while not transport.is_closing():
             call = self._call
             if call is None:
-                await self._wait()
+                self._waiter = loop.create_future()
+                await self._waiter
                 continue
             await handle(call)
-            if self._call is call:
-                # Half an answer must not pass for a whole one.
-                self._transport.abort()
-            elif not self._keep and call.whole:
-                self._transport.close()
-            elif self._waiting:
-                self._turn(*self._waiting.popleft())
-                if not self._waiting:
-                    self._resume()
-            elif self._call is None:
+            if self._call is not None or not self._keep or self._waiting:
+                self._after(call)
+            else:
                 self._resume()
                 self._idle()
+
+    def _after(self, call: Call) -> None:
+        """What follows an answer, where it is not a pause."""
+        if self._call is call:
+            # Half an answer must not pass for a whole one.
+            self._transport.abort()
+        elif not self._keep:
+            if call.whole:
+                self._transport.close()
+        elif self._waiting:
+            self._turn(*self._waiting.popleft())
+            if not self._waiting:
+                self._resume()
 
     def _turn(self, call: Call, keep: bool, old: bool) -> None:
         self._call = call
         self._keep = keep and self._keep
         self._old = old
-        self._head = b""
-
-    async def _wait(self) -> None:
-        self._waiter = self._loop.create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
+        self._continue = b"expect" in call.headers
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
@@ -373,12 +393,6 @@ class Connection(asyncio.Protocol):
         if self._paused:
             self._paused = False
             self._transport.resume_reading()
-
-    def _discard(self, size: int) -> None:
-        """The rest of a body whose answer has left: heard, up to a point, or the answer would be lost with it."""
-        self._discarded += size
-        if self._discarded > _MOST_DISCARDED:
-            self._transport.abort()
 
     def _idle(self) -> None:
         """Nothing is under way; if this lasts, the connection is closed."""
@@ -412,11 +426,3 @@ class Connection(asyncio.Protocol):
         else:
             # The answer that is under way is the last one.
             self._pause()
-
-
-def _learn(name: bytes) -> bytes:
-    """The name in lower case; remembered, because clients send the same few for ever."""
-    lower = name.lower()
-    if len(_names) < _MOST_NAMES:
-        _names[name] = lower
-    return lower

@@ -34,24 +34,32 @@ class HttpSink:
         """Wait while the client is slow."""
         await self._call.drain()
 
-    def start(self, head: Head) -> None:
-        """Send the head."""
+    def whole(self, head: Head, body: bytes) -> None:
+        """Send a whole answer, and what it cost."""
         self.started = True
+        lines = self._lines(head)
+        self._add_money(head.attempts, lines)
+        self._call.answer(200, lines, body)
+
+    def start(self, head: Head) -> None:
+        """Send the head of a stream."""
+        self.started = True
+        self._call.head(200, self._lines(head))
+
+    def _lines(self, head: Head) -> list[bytes]:
         lines = [_content_type(head.content_type), _policy(head.plan.policy)]
-        for name, value in head.headers:
-            lines.append(b"%b: %b\r\n" % (name, value))
         attempts = head.attempts
         if self._reveal:
             lines += _names(head.deployment)
             only = len(attempts) == 1 and not attempts[0].error_class
             lines.append(_answered(head.deployment.id, attempts[0].status) if only else _trail(attempts))
+        for name, value in head.headers:
+            lines.append(header(name, value))
         if head.plan.variant:
             lines.append(header(b"x-hybridge-variant", header_value(head.plan.variant)))
         if head.dropped:
             lines.append(header(b"x-hybridge-dropped", header_value(", ".join(head.dropped))))
-        if head.length is not None:
-            self._add_money(attempts, lines)
-        self._call.head(200, lines, head.length)
+        return lines
 
     def write(self, chunk: bytes) -> None:
         """Send a piece of the body."""

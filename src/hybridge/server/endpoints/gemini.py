@@ -18,6 +18,11 @@ class ArraySink:
         self._writer = ArrayWriter()
         self.started = False
 
+    def whole(self, head: Head, body: bytes) -> None:
+        """Send all elements at once."""
+        self.start(head)
+        self.end(body)
+
     def start(self, head: Head) -> None:
         """Send the head."""
         self.started = True
