@@ -207,8 +207,10 @@ class Connection(asyncio.Protocol):
             text = unquote(text)
         call = self._reading = Call(self, parser.get_method().decode(), text, query, headers)
         self._idle_since = 0.0
-        old = parser.get_http_version() != "1.1"
-        keep = not old and parser.should_keep_alive()
+        keep = parser.should_keep_alive()
+        # Only who is told to may keep a connection in HTTP/1.0.
+        old = (not keep or b"connection" in headers) and parser.get_http_version() != "1.1"
+        keep = keep and not old
         if self._call is not None or self._waiting:
             self._waiting.append((call, keep, old))
             self._pause()

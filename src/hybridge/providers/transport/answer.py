@@ -60,7 +60,7 @@ class Answer(Framing):
         """Move the deadline, never beyond the call's total."""
         self.deadline = deadline if deadline < self._total else self._total
         connection = self._connection
-        if connection is not None and self._waiter is not None:
+        if connection is not None and self.deadline < connection.looks_at and self._waiter is not None:
             connection.watch(self.deadline)
 
     async def relay(self, take: Callable[[bytes], bool]) -> bool:
@@ -123,10 +123,11 @@ class Answer(Framing):
 
     async def begin(self, wire: bytes, body: Iterable[bytes | memoryview]) -> None:
         """Write the head (and what of the body is in `wire`), the rest of the body, and wait for the answer's head."""
-        if self._connection is not None:
-            self._connection.transport.write(wire)
-        if body:
-            await self._upload(body)
+        connection = self._connection
+        if connection is not None:
+            connection.transport.write(wire)
+            if body:
+                await self._upload(body)
         while not self.status:
             if self._error is not None:
                 raise self._error
@@ -217,10 +218,11 @@ class Answer(Framing):
         connection = self._connection
         if connection is None:
             return
-        connection.watch(self.deadline)
-        self._waiter = waiter = connection.loop.create_future()
+        if self.deadline < connection.looks_at:
+            connection.watch(self.deadline)
+        self._waiter = connection.loop.create_future()
         try:
-            await waiter
+            await self._waiter
         except BaseException:
             self.close()
             raise

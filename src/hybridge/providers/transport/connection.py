@@ -50,17 +50,18 @@ class Home(Protocol):
 class Connection(asyncio.Protocol):
     """Bytes to and from one origin, for one answer at a time.
 
-    `idle_until`, `taken_at` are loop times, `idle_for` seconds; `reused` means that a call went well on it before.
+    `idle_until`, `taken_at`, `looks_at` are loop times, `idle_for` seconds; `reused` means that a call went well on it
+    before.
     """
 
     __slots__ = (
         "_timer",
-        "_timer_at",
         "closed",
         "full",
         "home",
         "idle_for",
         "idle_until",
+        "looks_at",
         "loop",
         "reader",
         "reused",
@@ -81,18 +82,17 @@ class Connection(asyncio.Protocol):
         self.idle_until = 0.0
         self.taken_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
-        self._timer_at = inf
+        self.looks_at = inf
 
     def watch(self, deadline: float) -> None:
-        """Look at the reader's deadline by then at the latest.
+        """Look at the reader's deadline then.
 
-        A timer that runs already and is earlier will do: it sets itself anew when it finds that there is time left.
+        Where `looks_at` is earlier nobody need call: that timer sets itself anew when it finds that there is time left.
         """
-        if deadline < self._timer_at:
-            if self._timer is not None:
-                self._timer.cancel()
-            self._timer_at = deadline
-            self._timer = self.loop.call_at(deadline, self._look)
+        if self._timer is not None:
+            self._timer.cancel()
+        self.looks_at = deadline
+        self._timer = self.loop.call_at(deadline, self._look)
 
     def abort(self) -> None:
         """Close at once; what is still to be written is thrown away."""
@@ -145,7 +145,7 @@ class Connection(asyncio.Protocol):
 
     def _look(self) -> None:
         self._timer = None
-        self._timer_at = inf
+        self.looks_at = inf
         reader = self.reader
         if reader is None or not reader.pending:
             return
