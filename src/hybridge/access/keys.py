@@ -27,23 +27,34 @@ def fingerprint(secret: str) -> bytes:
     return blake2b(secret.encode(), digest_size=32).digest()
 
 
+class _Shown(dict[str, VirtualKey]):
+    """Keys by the secrets that callers have shown. The secrets are the operator's own, so there are no more of them."""
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} shown>"
+
+
 class Keys:
-    """The virtual keys of this gateway, found by fingerprint."""
+    """The virtual keys of this gateway, found by fingerprint; those that have been found once, at once."""
 
     def __init__(self, mode: Literal["open", "keys"], keys: Iterable[tuple[str, VirtualKey]] = ()) -> None:
         self._mode = mode
         self._keys = {fingerprint(secret): key for secret, key in keys}
+        self._shown = _Shown()
 
     def admit(self, secret: str | None) -> VirtualKey:
         """The key behind a secret. Raises `InvalidApiKey` where access needs one and this is none.
 
         In `open` mode a known key is honoured with its limits and anything else counts as `open`.
         """
-        if self._mode == "open" and not self._keys:
-            return OPEN
-        found = self._keys.get(fingerprint(secret)) if secret else None
-        if found is not None:
-            return found
+        if secret and self._keys:
+            found = self._shown.get(secret)
+            if found is not None:
+                return found
+            found = self._keys.get(fingerprint(secret))
+            if found is not None:
+                self._shown[secret] = found
+                return found
         if self._mode == "open":
             return OPEN
         if secret:

@@ -9,10 +9,13 @@ from hashlib import blake2b
 from hmac import compare_digest
 
 _SHAPE = re.compile(r"req_([0-9a-f]{32})([0-9a-f]{12})")
+#: A UUIDv7 is 48 bits of milliseconds and these 80: version, 12 at random, variant, 62 at random.
 _RANDOM_BYTES = 10
 _AT_ONCE = 100
-_VERSION_7 = 0x7 << 76
-_VARIANT = 0b10 << 62
+_FIXED = int.from_bytes((0b1111 << 76 | 0b11 << 62).to_bytes(_RANDOM_BYTES, "big") * _AT_ONCE, "big")
+_VERSION_7_AND_VARIANT = int.from_bytes((0x7 << 76 | 0b10 << 62).to_bytes(_RANDOM_BYTES, "big") * _AT_ONCE, "big")
+#: A bit above the milliseconds, so that they are always written with twelve digits.
+_ABOVE = 1 << 48
 
 
 class RequestIds:
@@ -28,20 +31,25 @@ class RequestIds:
         self._mac = blake2b(key=secret[:64], digest_size=6)
         self._now_us = now_us
         self._entropy = entropy
-        self._drawn = b""
-        self._used = 0
+        self._tails: list[str] = []
+        self._milliseconds = -1
+        self._time = ""
 
     def make(self, key_id: str) -> str:
         """A new id for a request of that virtual key."""
-        if self._used == len(self._drawn):
-            # The kernel is asked once for many: that costs as much as for one.
-            self._drawn, self._used = self._entropy(_RANDOM_BYTES * _AT_ONCE), 0
-        random = int.from_bytes(self._drawn[self._used : self._used + _RANDOM_BYTES], "big")
-        self._used += _RANDOM_BYTES
         milliseconds = self._now_us() // 1000
-        number = milliseconds << 80 | _VERSION_7 | (random >> 68) << 64 | _VARIANT | random & (1 << 62) - 1
-        text = f"{number:032x}"
+        if milliseconds != self._milliseconds:
+            self._milliseconds = milliseconds
+            self._time = hex(_ABOVE | milliseconds)[3:]
+        text = self._time + (self._tails or self._drawn()).pop()
         return f"req_{text}{self._seal(text, key_id)}"
+
+    def _drawn(self) -> list[str]:
+        """The last 20 digits of the next ids. The kernel is asked once for many: that costs as much as for one."""
+        random = int.from_bytes(self._entropy(_RANDOM_BYTES * _AT_ONCE), "big")
+        octets = (random & ~_FIXED | _VERSION_7_AND_VARIANT).to_bytes(_RANDOM_BYTES * _AT_ONCE, "big")
+        self._tails = octets.hex(" ", _RANDOM_BYTES).split(" ")
+        return self._tails
 
     def is_ours(self, request_id: str, key_id: str) -> bool:
         """Whether this gateway made the id, for that virtual key."""
@@ -50,5 +58,5 @@ class RequestIds:
 
     def _seal(self, text: str, key_id: str) -> str:
         mac = self._mac.copy()
-        mac.update(f"{text}{key_id}".encode())
+        mac.update((text + key_id).encode())
         return mac.hexdigest()

@@ -21,6 +21,9 @@ EXPECTED_OUTPUT = 512
 #: and `\uXXXX` escapes fewer; the JSON around the text is in the bytes too.
 BYTES_PER_TOKEN = 4
 
+#: A request that by its bytes fills less than one in so many of a context is small enough without being counted.
+NEAR = 2
+
 
 class Size(Struct, frozen=True):
     """Tokens in, and expected out. `counted`: by a tokenizer, not by bytes; `cache` is the mark that the input has."""
@@ -36,10 +39,14 @@ def expected_output(max_tokens: int | None) -> int:
     return EXPECTED_OUTPUT if max_tokens is None else min(max_tokens, EXPECTED_OUTPUT)
 
 
+def rough_input(facts: Facts) -> int:
+    """Tokens in, by bytes alone: what every request can afford."""
+    return -(-facts.input_bytes // BYTES_PER_TOKEN) + facts.images * IMAGE_TOKENS
+
+
 def rough_size(facts: Facts) -> Size:
-    """The size by bytes alone: what every request can afford."""
-    tokens = -(-facts.input_bytes // BYTES_PER_TOKEN) + facts.images * IMAGE_TOKENS
-    return Size(tokens, expected_output(facts.max_tokens))
+    """The size by bytes alone."""
+    return Size(rough_input(facts), expected_output(facts.max_tokens))
 
 
 def exact_size(request: Request, counter: TokenCounter) -> Size:

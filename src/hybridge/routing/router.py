@@ -83,7 +83,10 @@ class Router:
         Raises `ModelNotFound`, `NotAllowed` (`model_not_allowed`), `UnsupportedParameter`, `BudgetExceeded` with
         `details["quote"]`, `Unavailable` (`no_able_deployment`), and `InvalidRequest` for options that are wrong.
         """
-        found = self.consider(request, signals)
+        shape = self._shapes.of(request)
+        if shape.plan is not None and shape.suffices(request):
+            return shape.plan
+        found = self._consider(request, shape, signals)
         if found.plan is None:
             assert found.error is not None
             raise found.error
@@ -92,7 +95,7 @@ class Router:
     def consider(self, request: Request, signals: Signals = NO_SIGNALS) -> Consideration:
         """Plan, and say of every candidate why it is in or out. Raises nothing: the error is in the answer."""
         try:
-            return self._consider(request, signals)
+            return self._consider(request, self._shapes.of(request), signals)
         except GatewayError as error:
             return Consideration(request.options.policy or self._policy, rough_size(request.facts), error=error)
 
@@ -100,12 +103,11 @@ class Router:
         """See that the model exists and that the key may use it. Raises `ModelNotFound`, `NotAllowed`."""
         self._shapes.of(request)
 
-    def _consider(self, request: Request, signals: Signals) -> Consideration:
-        shape = self._shapes.of(request)
-        screen = Screen(request, self._rates, self._counter)
-        idle = screen.is_idle(shape.limits)
+    def _consider(self, request: Request, shape: Shape, signals: Signals) -> Consideration:
+        idle = shape.suffices(request)
         if idle and shape.plan is not None:
-            return Consideration(shape.plan.policy, screen.size, shape.plan.considered, shape.plan)
+            return Consideration(shape.plan.policy, rough_size(request.facts), shape.plan.considered, shape.plan)
+        screen = Screen(request, self._rates, self._counter)
         chain: list[Considered] = []
         outs: list[tuple[Deployment, Out]] = []
         for group in shape.groups[:1] if screen.alone else shape.groups:

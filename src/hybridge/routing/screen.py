@@ -6,13 +6,11 @@ from hybridge.errors import InvalidRequest
 from hybridge.money import Money, Rates
 from hybridge.routing.able import Out, Why, overfull, unwanted
 from hybridge.routing.budget import LEAST_OUTPUT, fit, price_under_budget
-from hybridge.routing.estimate import exact_size, rough_size, usage_of
-from hybridge.routing.preferences import NO_WISHES, read_wishes
-from hybridge.types import Deployment, Limits, Request, TokenCounter
+from hybridge.routing.estimate import NEAR, exact_size, rough_size, usage_of
+from hybridge.routing.preferences import read_wishes
+from hybridge.types import Deployment, Request, TokenCounter
 
-#: A request that by its bytes fills less than one in so many of a context is small enough without being counted,
-_NEAR = 2
-#: and one that by its bytes is more than so many times too large is too large.
+#: A request that by its bytes is more than so many times too large for a context is too large without being counted.
 _FAR = 4
 
 
@@ -44,14 +42,6 @@ class Screen:
     def alone(self) -> bool:
         """Whether the request wants no fallbacks."""
         return not self.wishes.fallbacks
-
-    def is_idle(self, limits: Limits) -> bool:
-        """Whether there is nothing to look at: no wish, no budget, and far from every limit."""
-        if self.wishes is not NO_WISHES or self._budget is not None:
-            return False
-        if limits.output is not None and self._max_tokens is not None and self._max_tokens > limits.output:
-            return False
-        return limits.context is None or self.size.input * _NEAR <= limits.context - self._least
 
     def out(self, deployment: Deployment, first: Deployment | None) -> Out | None:
         """Why a deployment is out; `first` is the one that was asked for by its id."""
@@ -86,7 +76,7 @@ class Screen:
         limits = deployment.limits
         if limits.context is not None:
             room = limits.context - self._least
-            if not self._weighed and room < self.size.input * _NEAR and self.size.input < room * _FAR:
+            if not self._weighed and room < self.size.input * NEAR and self.size.input < room * _FAR:
                 self._weigh()
         return overfull(limits, self.size, self._max_tokens)
 

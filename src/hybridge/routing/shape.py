@@ -13,7 +13,9 @@ from typing import Literal
 from msgspec import Struct
 
 from hybridge.routing.able import Out, Why, forbidden, unfit
+from hybridge.routing.budget import LEAST_OUTPUT
 from hybridge.routing.candidates import Candidates, Resolved
+from hybridge.routing.estimate import NEAR, rough_input
 from hybridge.routing.nearest import nearest
 from hybridge.routing.policy import SORTS, Policy, Sort
 from hybridge.routing.refusal import Outs, not_allowed, unknown_model
@@ -47,6 +49,18 @@ class Shape(Struct):
     groups: tuple[Group, ...]
     limits: Limits
     plan: Plan | None = None
+
+    def suffices(self, request: Request) -> bool:
+        """Whether no more of a request need be looked at: it has no wish and no budget, and is far from every limit."""
+        options, facts, limits = request.options, request.facts, self.limits
+        if options.provider is not None or options.budget is not None:
+            return False
+        room = facts.max_tokens
+        if room is None:
+            room = LEAST_OUTPUT
+        elif limits.output is not None and room > limits.output:
+            return False
+        return limits.context is None or rough_input(facts) * NEAR <= limits.context - room
 
 
 class Shapes:

@@ -9,7 +9,6 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Raw, Struct
-from msgspec.structs import replace
 
 from hybridge.errors import InvalidRequest
 from hybridge.money import Money
@@ -63,6 +62,17 @@ def read_options(
     and none of them is ours, the object is OpenRouter's and stays in the body. Raises `InvalidRequest` with the place.
     """
     fields = facts.fields
+    if not (
+        "route" in fields
+        or "models" in fields
+        or "provider" in fields
+        or b"x-hybridge-budget" in headers
+        or b"x-hybridge-complexity" in headers
+        or b"x-hybridge-policy" in headers
+        or b"x-hybridge-session" in headers
+        or b"x-hybridge-user" in headers
+    ):
+        return (NO_OPTIONS if facts.user is None else Options(user=facts.user)), _NOTHING
     values = _from_headers(headers)
     private = _NOTHING
     if (route := bytes(fields.get("route", b"null"))) != b"null" and route[:1] != b'"':
@@ -80,7 +90,7 @@ def read_options(
             private |= {"provider"}
     if facts.user is not None:
         values.setdefault("user", facts.user)
-    return (replace(NO_OPTIONS, **values) if values else NO_OPTIONS), private
+    return (Options(**values) if values else NO_OPTIONS), private
 
 
 def _from_headers(headers: Mapping[bytes, bytes]) -> dict[str, Any]:
