@@ -7,10 +7,12 @@ once, and one probe at a time, so that nobody is stampeded. Its weakness: each p
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from random import Random
 from time import monotonic
 from typing import Literal
+
+from hybridge.types import Deployment
 
 State = Literal["closed", "half_open", "open"]
 
@@ -27,6 +29,8 @@ JITTER = 0.2
 PROBE = 5.0
 #: Seconds between probes while nothing else is left to ask.
 LAST_RESORT = 1.0
+#: So many breakers are kept; clients make up names of models, so there is a bound.
+MOST = 4096
 
 
 class CircuitBreaker:
@@ -57,6 +61,7 @@ class CircuitBreaker:
         "_reset_after",
         "_streak",
         "_until",
+        "free",
         "ticket",
     )
 
@@ -80,19 +85,22 @@ class CircuitBreaker:
         self._recent: deque[tuple[float, bool]] = deque(maxlen=WINDOW_CALLS)
         #: Names the call admitted last; grows with each opening and each probe.
         self.ticket = 0
+        #: Every call is admitted and every result counts: it is closed, and nobody holds it.
+        self.free = True
         self._opened_number = 0
         self._open = False
         self._until = 0.0
         self._reset = reset_after
         self._probe = 0
-        self._probed = 0.0
+        #: When the last probe went out; before one has, when it was opened or made.
+        self._probed = clock()
         self._lease = 0.0
         self._forced: Literal["open", "closed"] | None = None
         self._forced_until = 0.0
 
     def admit(self) -> bool:
         """Whether a call may go out now. Each admitted call owes a `success`, `failure` or `release`."""
-        if not self._open and self._forced is None:
+        if self.free:
             return True
         now = self._clock()
         if self._is_forced(now):
@@ -120,16 +128,19 @@ class CircuitBreaker:
 
     def success(self, ticket: int | None = None) -> None:
         """The call succeeded: a probe closes the breaker."""
-        if self._forced is not None and self._is_forced(self._clock()):
+        clock = self._clock
+        now = clock()
+        if not self.free and self._is_forced(now):
             return
-        number = self.ticket if ticket is None else ticket
+        if ticket is None:
+            ticket = self.ticket
         if self._open:
-            if number > self._opened_number:
+            if ticket > self._opened_number:
                 self._close()
-        elif number >= self._opened_number:
+        elif ticket >= self._opened_number:
             if self._streak:
                 self._streak.clear()
-            self._recent.append((self._clock(), False))
+            self._recent.append((now, False))
 
     def failure(self, ticket: int | None = None) -> None:
         """The call failed, and the deployment is to blame."""
@@ -168,6 +179,7 @@ class CircuitBreaker:
 
     def _open_for(self, seconds: float, now: float) -> None:
         self._open = True
+        self.free = False
         self._reset = seconds
         self._until = now + seconds * (1 + JITTER * (2 * self._chance.random() - 1))
         self.ticket += 1
@@ -176,6 +188,7 @@ class CircuitBreaker:
 
     def _close(self) -> None:
         self._open = False
+        self.free = self._forced is None
         self._probe = 0
         self._streak.clear()
         self._recent.clear()
@@ -219,6 +232,16 @@ class CircuitBreaker:
             return 0.0 if self._forced == "closed" else self._forced_until - now
         return max(0.0, self._until - now, self._lease - now) if self._open else 0.0
 
+    @property
+    def last_used(self) -> float:
+        """When a call last ended, or a probe last went out."""
+        return max(self._probed, self._recent[-1][0]) if self._recent else self._probed
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether little is lost with it: it is closed, or it opened long ago and nobody has asked since."""
+        return self.free or (self._open and self._clock() > max(self._until + LONGEST_RESET, self._lease))
+
     def __repr__(self) -> str:
         text = f"{self.state}, {len(self._streak)}/{self._failures} failures"
         if self._open:
@@ -227,7 +250,10 @@ class CircuitBreaker:
 
 
 class Breakers:
-    """The breakers of all deployments, by deployment id, each made when it is first asked for."""
+    """The breakers of all deployments, by deployment id, each made when it is first asked for.
+
+    Of more than `MOST` those that have been quiet for longest are forgotten; one that is open, or held, never is.
+    """
 
     def __init__(
         self, failures: int = 3, reset_after: float = 60.0, *, clock: Callable[[], float], chance: Random
@@ -237,14 +263,36 @@ class Breakers:
         self._failures = failures
         self._reset_after = reset_after
         self._by_id: dict[str, CircuitBreaker] = {}
+        self._most = MOST
+        self._met: Sequence[Deployment] = ()
 
     def __getitem__(self, deployment_id: str) -> CircuitBreaker:
-        breaker = self._by_id.get(deployment_id)
-        if breaker is None:
-            breaker = self._by_id[deployment_id] = CircuitBreaker(
-                self._failures, self._reset_after, clock=self.clock, chance=self.chance
-            )
+        try:
+            return self._by_id[deployment_id]
+        except KeyError:
+            return self._made(deployment_id)
+
+    def meet(self, plan: Sequence[Deployment]) -> CircuitBreaker:
+        """The breaker of the first deployment of a plan; the others have theirs from now on."""
+        if plan is not self._met:
+            for deployment in plan:
+                self[deployment.id]
+            self._met = plan
+        return self[plan[0].id]
+
+    def _made(self, deployment_id: str) -> CircuitBreaker:
+        if len(self._by_id) >= self._most:
+            self._forget()
+        breaker = CircuitBreaker(self._failures, self._reset_after, clock=self.clock, chance=self.chance)
+        self._by_id[deployment_id] = breaker
         return breaker
+
+    def _forget(self) -> None:
+        """Forget a quarter, those that have been quiet for longest. Where too few are, more are kept for a while."""
+        quiet = sorted((breaker.last_used, name) for name, breaker in self if breaker.is_quiet)
+        for _, name in quiet[: MOST // 4]:
+            del self._by_id[name]
+        self._most = max(MOST, len(self._by_id) + MOST // 4)
 
     def adopt(self, before: Breakers, stays: Callable[[str], bool]) -> None:
         """Go on with the breakers of those deployments that stay what they were."""

@@ -15,6 +15,8 @@ LONGEST_TOLD_REST = 3600.0
 #: Seconds after which a refused key is tried again, doubling up to the second figure.
 FIRST_ASIDE = 600.0
 LONGEST_ASIDE = 21600.0
+#: So many rests are kept before those that are over are forgotten; clients make up places, so there is a bound.
+MOST_RESTS = 1024
 #: While one call tries a refused key again, the others leave it alone for so many seconds.
 TRIAL = 30.0
 
@@ -54,6 +56,7 @@ class KeyPool:
         self._turn = 0
         self._resting: dict[tuple[str, str], _Rest] = {}
         self._aside: dict[str, _Rest] = {}
+        self._most_rests = MOST_RESTS
 
     def adopt(self, before: KeyPool) -> None:
         """Go on with what another pool of the same provider knows of the keys that are in both."""
@@ -63,22 +66,27 @@ class KeyPool:
 
     def take(self, place: str = "", exclude: Collection[str] = (), within: float = 0.0) -> Key | None:
         """The next key that is well there in `within` seconds and whose id is not excluded, if there is one."""
-        count = len(self.keys)
+        keys, turn = self.keys, self._turn
+        count = len(keys)
+        if count and not (self._resting or self._aside or exclude):
+            self._turn = (turn + 1) % count
+            return keys[turn]
         now = self._clock()
         for step in range(count):
-            key = self.keys[(self._turn + step) % count]
+            key = keys[(turn + step) % count]
             if key.id not in exclude and self._wait(key.id, place, now) <= within:
-                self._turn = (self._turn + step + 1) % count
+                self._turn = (turn + step + 1) % count
                 if key.id in self._aside:
                     self._aside[key.id].until = now + within + TRIAL
                 return key
         return None
 
     def _wait(self, key_id: str, place: str, now: float) -> float:
-        if not (self._resting or self._aside):
-            return 0.0
-        rests = (self._resting.get((key_id, place)), self._aside.get(key_id))
-        return max((rest.until - now for rest in rests if rest and rest.until > now), default=0.0)
+        until = now
+        for rest in (self._resting.get((key_id, place)), self._aside.get(key_id)):
+            if rest is not None and rest.until > until:
+                until = rest.until
+        return until - now
 
     def rest(self, key_id: str, place: str = "", seconds: float | None = None) -> None:
         """Leave a key alone there for `seconds`; where nobody says how long, longer from time to time."""
@@ -93,6 +101,9 @@ class KeyPool:
             seconds = length
         until = now + min(max(seconds, 0.0), LONGEST_TOLD_REST)
         self._resting[key_id, place] = _Rest(max(until, before.until if before else 0.0), length)
+        if len(self._resting) > self._most_rests:
+            self._resting = {name: rest for name, rest in self._resting.items() if rest.until > now}
+            self._most_rests = max(MOST_RESTS, 2 * len(self._resting))
 
     def set_aside(self, key_id: str) -> None:
         """The provider refused the key: one call tries it again after ten minutes, then ever more rarely."""

@@ -39,7 +39,7 @@ DEFAULT_RETRIES = Retries()
 class Step(Struct, frozen=True, eq=False):
     """The next call: to whom, with which key, after how many seconds. It owes its walk one result.
 
-    `number` counts the steps of the walk from 1; `ticket` is the breaker's.
+    `number` counts the steps of the walk from 1; `ticket` is the breaker's, which learns of the result, as `pool` does.
     """
 
     deployment: Deployment
@@ -47,6 +47,8 @@ class Step(Struct, frozen=True, eq=False):
     delay: float
     number: int
     ticket: int
+    breaker: CircuitBreaker
+    pool: KeyPool
 
 
 class _Leg(Struct, eq=False):
@@ -66,7 +68,7 @@ class _Leg(Struct, eq=False):
     out: bool = False
 
 
-class Walk:
+class Walk(Struct, eq=False):
     """One request's way over its plan.
 
         walk = Walk(plan.deployments, breakers, pools)
@@ -78,40 +80,68 @@ class Walk:
     Only the first result of a step counts, so a `released` in a `finally` is safe. Several steps may be open at
     once: `next` never gives a deployment that has one. More steps may be asked for after a failure in mid-answer.
     Clock and chance are those of `breakers`; `pools` are by provider; `content_filter` is what the refusal of a
-    filter means, as in `routing.content_filter`.
+    filter means, as in `routing.content_filter`. `retries.deadline` counts from the first `next`.
     """
 
-    def __init__(
-        self,
-        deployments: Sequence[Deployment],
-        breakers: Breakers,
-        pools: Mapping[str, KeyPool],
-        retries: Retries = DEFAULT_RETRIES,
-        content_filter: Literal["pass", "fallback"] = "pass",
-    ) -> None:
-        #: What failed so far, in the order of the results.
-        self.failures: list[Failure] = []
-        #: Why a deployment was passed over, by its id: `breaker` or `keys`.
-        self.skipped: dict[str, str] = {}
-        #: Steps given so far.
-        self.steps = 0
-        self._legs = [_Leg(each, pools[each.provider], breakers[each.id]) for each in deployments]
-        self._open: dict[int, _Leg] = {}
-        self._clock = breakers.clock
-        self._chance = breakers.chance
-        self._retries = retries
-        self._content_filter = content_filter
-        self._deadline = breakers.clock() + retries.deadline
-        #: The failure that ended the walk: the request itself is at fault.
-        self._final: Failure | None = None
-        #: The largest context that was too small; `None` before one was.
-        self._too_small: int | None = None
+    deployments: Sequence[Deployment]
+    breakers: Breakers
+    pools: Mapping[str, KeyPool]
+    retries: Retries = DEFAULT_RETRIES
+    content_filter: Literal["pass", "fallback"] = "pass"
+    #: What failed so far, in the order of the results.
+    failures: list[Failure] = []
+    #: Why a deployment was passed over, by its id: `breaker` or `keys`.
+    skipped: dict[str, str] = {}
+    #: Steps given so far.
+    steps: int = 0
+    #: From when on no attempt begins; `None` before the first `next`.
+    _deadline: float | None = None
+    #: The first step where it was given at once, and whether it has its result, or its leg has taken over.
+    _first: Step | None = None
+    _over: bool = False
+    #: What is known of each deployment, made by `_all`; and of those that have an open step.
+    _legs: list[_Leg] | None = None
+    _open: dict[int, _Leg] = {}
+    #: The failure that ended the walk: the request itself is at fault.
+    _final: Failure | None = None
+    #: The largest context that was too small; `None` before one was.
+    _too_small: int | None = None
 
     def next(self) -> Step | None:
         """The next call, or `None` if there is none to make (for now, where steps are open)."""
-        if self._final or self.steps >= self._retries.per_request or self._clock() >= self._deadline:
+        retries, clock = self.retries, self.breakers.clock
+        now = clock()
+        if self._deadline is None:
+            self._deadline = now + retries.deadline
+        if now >= self._deadline or self.steps >= retries.per_request or self._final is not None:
             return None
-        return self._other_key() or self._fallback() or self._retry() or self._last_resort()
+        if not self.steps and self._legs is None and self._at_once():
+            return self._first
+        return self._other_key() or self._fallback() or self._retry(now) or self._last_resort()
+
+    def _at_once(self) -> bool:
+        """Make the first step, if nothing is the matter with the first deployment: so most requests go."""
+        if not self.deployments:
+            return False
+        deployment = self.deployments[0]
+        breaker, pool = self.breakers.meet(self.deployments), self.pools[deployment.provider]
+        if not breaker.free or (key := pool.take(deployment.model)) is None:
+            return False
+        self.steps = 1
+        self._first = Step(deployment, key, 0.0, 1, breaker.ticket, breaker, pool)
+        return True
+
+    def _all(self) -> list[_Leg]:
+        """What is known of each deployment: made when more happens than a first step and its success."""
+        if self._legs is None:
+            self._legs = [_Leg(each, self.pools[each.provider], self.breakers[each.id]) for each in self.deployments]
+            if self._first is not None:
+                leg = self._legs[0]
+                leg.attempts, leg.keys = 1, {self._first.key.id}
+                if not self._over:
+                    leg.open, self._open[1] = True, leg
+            self._over = True
+        return self._legs
 
     def _other_key(self) -> Step | None:
         for leg in self._left():
@@ -126,10 +156,10 @@ class Walk:
                 return self._step(leg)
         return None
 
-    def _retry(self) -> Step | None:
+    def _retry(self, now: float) -> Step | None:
         """A further call: to the one that is ready first, or before it in the plan and ready in the same second."""
-        now = self._clock()
-        tried = [leg for leg in self._left() if 0 < leg.attempts < self._retries.attempts]
+        assert self._deadline is not None
+        tried = [leg for leg in self._left() if 0 < leg.attempts < self.retries.attempts]
         waits = [(max(leg.ready - now, _keys_wait(leg)), leg) for leg in tried]
         short = [pair for pair in waits if pair[0] <= LONGEST_WAIT and now + pair[0] < self._deadline]
         for wait, leg in sorted(short, key=lambda pair: int(pair[0])):
@@ -142,7 +172,7 @@ class Walk:
 
         A plan of one deployment has no such step: there, an open breaker is what `breaker.reset_after` promises.
         """
-        if self.steps or len(self._legs) < 2:
+        if self.steps or len(self.deployments) < 2:
             return None
         for leg in self._left():
             if not _keys_wait(leg) and leg.breaker.admit_last_resort():
@@ -151,7 +181,7 @@ class Walk:
 
     def _left(self) -> Iterator[_Leg]:
         """The deployments that may still be asked, in the plan's order."""
-        for leg in self._legs:
+        for leg in self._all():
             if not (leg.out or leg.open) and (self._too_small is None or self._larger(leg.deployment)):
                 yield leg
 
@@ -179,9 +209,10 @@ class Walk:
         leg.key_failed = False
         leg.open = True
         self._open[self.steps] = leg
-        return Step(leg.deployment, key, delay, self.steps, leg.breaker.ticket)
+        return Step(leg.deployment, key, delay, self.steps, leg.breaker.ticket, leg.breaker, leg.pool)
 
     def _closed(self, step: Step) -> _Leg | None:
+        self._all()
         leg = self._open.pop(step.number, None)
         if leg is not None:
             leg.open = False
@@ -189,19 +220,22 @@ class Walk:
 
     def succeeded(self, step: Step) -> None:
         """The answer came, whole."""
-        if leg := self._closed(step):
-            leg.breaker.success(step.ticket)
-            leg.pool.worked(step.key.id, leg.deployment.model)
+        if step is self._first and not self._over:
+            self._over = True
+        elif self._closed(step) is None:
+            return
+        step.breaker.success(step.ticket)
+        step.pool.worked(step.key.id, step.deployment.model)
 
     def released(self, step: Step) -> None:
         """The call was given up and says nothing about the deployment: the client left, or a hedge was lost."""
-        if leg := self._closed(step):
-            leg.breaker.release(step.ticket)
+        if self._closed(step):
+            step.breaker.release(step.ticket)
 
     def unable(self, step: Step) -> None:
         """No call was made, because the request cannot be carried there: the deployment is asked no more."""
         if leg := self._closed(step):
-            leg.breaker.release(step.ticket)
+            step.breaker.release(step.ticket)
             leg.out = True
 
     def failed(self, step: Step, error: ProviderError) -> None:
@@ -210,13 +244,13 @@ class Walk:
             failure = Failure(leg.deployment, step.key.id, error)
             self.failures.append(failure)
             if error.blames is Blame.DEPLOYMENT:
-                leg.breaker.failure(step.ticket)
+                step.breaker.failure(step.ticket)
             else:
-                leg.breaker.release(step.ticket)
+                step.breaker.release(step.ticket)
             if error.blames is Blame.KEY:
                 self._blame_key(leg, step, error)
             elif error.retry:
-                leg.ready = self._clock() + self._backoff(leg, error)
+                leg.ready = self.breakers.clock() + self._backoff(leg, error)
             else:
                 leg.out = True
             if not error.fallback:
@@ -225,21 +259,21 @@ class Walk:
     def _blame_key(self, leg: _Leg, step: Step, error: ProviderError) -> None:
         leg.key_failed = True
         if error.retry:
-            leg.pool.rest(step.key.id, leg.deployment.model, error.retry_after)
+            step.pool.rest(step.key.id, leg.deployment.model, error.retry_after)
         else:
-            leg.pool.set_aside(step.key.id)
+            step.pool.set_aside(step.key.id)
 
     def _backoff(self, leg: _Leg, error: ProviderError) -> float:
         """Seconds before the deployment may be asked again: its own word, else full jitter."""
         if error.retry_after is not None:
             return error.retry_after
-        return self._chance.uniform(0.0, min(LONGEST_WAIT, BACKOFF * 2.0 ** (leg.attempts - 1)))
+        return self.breakers.chance.uniform(0.0, min(LONGEST_WAIT, BACKOFF * 2.0 ** (leg.attempts - 1)))
 
     def _conclude(self, failure: Failure) -> None:
         """The request is at fault. It may still go on to a larger context, or past a filter if that is wanted."""
         if isinstance(failure.error, ContextOverflow):
             self._too_small = max(self._too_small or 0, failure.deployment.limits.context or 0)
-        elif not (isinstance(failure.error, ContentFiltered) and self._content_filter == "fallback"):
+        elif not (isinstance(failure.error, ContentFiltered) and self.content_filter == "fallback"):
             self._final = failure
 
     def verdict(self, dialect: str | None = None) -> GatewayError:
@@ -251,8 +285,8 @@ class Walk:
         if final is not None:
             return refusal(final, dialect)
         if self.failures:
-            return all_failed(self.failures, min(map(_keys_wait, self._legs)))
-        waiting = [leg for leg in self._legs if leg.deployment.id in self.skipped]
+            return all_failed(self.failures, min(map(_keys_wait, self._all())))
+        waiting = [leg for leg in self._all() if leg.deployment.id in self.skipped]
         limited = all(self.skipped[leg.deployment.id] == "keys" and not leg.pool.all_refused for leg in waiting)
         return nobody_asked([max(leg.breaker.retry_in, _keys_wait(leg)) for leg in waiting], limited=limited)
 
@@ -265,7 +299,8 @@ class Walk:
         return faults[-1] if faults and not others else None
 
     def __repr__(self) -> str:
-        return f"<Walk {self.steps} steps, {len(self.failures)} failed, {len(self._open)} open>"
+        first_open = self._first is not None and not self._over
+        return f"<Walk {self.steps} steps, {len(self.failures)} failed, {len(self._open) + first_open} open>"
 
 
 def _keys_wait(leg: _Leg) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from math import inf
 
+from hybridge.money import cost_nano_usd
 from hybridge.routing.policy import Able, Signal, Signals, Sort
 from hybridge.types import Considered, Deployment, ProviderPreferences
 
@@ -15,7 +16,15 @@ def by_cost(able: Able, deployments: Sequence[Deployment]) -> list[Considered]:
     """Cheapest for this request first, unpriced last and flagged."""
     if len(deployments) < 2:
         return [Considered(deployment) for deployment in deployments]
-    scored = [_priced(deployment, able.cost(deployment)) for deployment in deployments]
+    usage = able.usage
+    scored: list[Considered] = []
+    for deployment in deployments:
+        price = deployment.price
+        if price is None:
+            scored.append(Considered(deployment, "", {"unpriced": 1.0}))
+        else:
+            cost = cost_nano_usd(price, usage, deployment.terms)
+            scored.append(Considered(deployment, "", {"cost_nano_usd": float(cost)}, cost))
     scored.sort(key=_cost)
     return scored
 
@@ -33,14 +42,9 @@ def arranged(able: Able, deployments: Sequence[Deployment], signals: Signals) ->
     return scored
 
 
-def _priced(deployment: Deployment, cost: int | None) -> Considered:
-    if cost is None:
-        return Considered(deployment, "", {"unpriced": 1.0})
-    return Considered(deployment, "", {"cost_nano_usd": float(cost)}, cost)
-
-
 def _cost(scored: Considered) -> float:
-    return inf if scored.estimate_nano_usd is None else scored.estimate_nano_usd
+    cost = scored.estimate_nano_usd
+    return inf if cost is None else cost
 
 
 def _by_measure(scored: Iterable[Considered], sort: Sort, signals: Signals) -> list[Considered]:

@@ -12,7 +12,7 @@ from typing import Literal, Protocol, get_args
 
 from msgspec import Struct
 
-from hybridge.money import Usage, cost_nano_usd
+from hybridge.money import Usage
 from hybridge.types import Considered, Deployment, ProviderPreferences, Request
 
 Sort = Literal["price", "throughput", "latency"]
@@ -47,11 +47,6 @@ class Able(Struct, frozen=True):
     budget_nano_usd: int | None = None
     sort: Sort | None = None
     preferences: ProviderPreferences | None = None
-
-    def cost(self, deployment: Deployment) -> int | None:
-        """This request's estimated cost there, in nano-USD, fee included; `None` where no price is known."""
-        price = deployment.price
-        return None if price is None else cost_nano_usd(price, self.usage, deployment.terms)
 
 
 class Policy(Protocol):

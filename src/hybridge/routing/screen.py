@@ -22,6 +22,20 @@ class Screen:
     Raises `InvalidRequest` for a budget in a currency without a rate, and for a `provider` object that is wrong.
     """
 
+    __slots__ = (
+        "_budget",
+        "_counter",
+        "_max_tokens",
+        "_rates",
+        "_request",
+        "_weighed",
+        "budget_nano_usd",
+        "clamp",
+        "size",
+        "usage",
+        "wishes",
+    )
+
     def __init__(self, request: Request, rates: Rates, counter: TokenCounter) -> None:
         self.size = rough_size(request.facts)
         self.usage = usage_of(self.size)

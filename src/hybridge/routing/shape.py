@@ -21,8 +21,11 @@ from hybridge.routing.policy import SORTS, Policy, Sort
 from hybridge.routing.refusal import Outs, not_allowed, unknown_model
 from hybridge.types import Deployment, Limits, Plan, Request
 
-#: Shapes kept; clients choose them, so there is a bound.
+#: Shapes kept, and the characters of the names in one; clients choose them, so there are bounds.
 _MOST = 1024
+_LONGEST = 2000
+#: Longer names are like none.
+_LONGEST_NAME = 200
 
 _Key = tuple[object, ...]
 
@@ -43,11 +46,12 @@ class Group(Struct, frozen=True):
 class Shape(Struct):
     """The groups in the order in which they are asked, and the narrowest limits among them.
 
-    `plan` is set once it is found to be the same for every request of this shape that asks for nothing special.
+    `sorts`: a suffix of a name asks for an order by measurements or prices, which change. `plan` is set once it is found to be the same for every request of this shape that asks for nothing special.
     """
 
     groups: tuple[Group, ...]
     limits: Limits
+    sorts: bool
     plan: Plan | None = None
 
     def suffices(self, request: Request) -> bool:
@@ -96,22 +100,29 @@ class Shapes:
         shape = self._kept.get(key)
         if shape is None:
             shape = self._make(request)
-            if len(self._kept) >= _MOST:
-                self._kept.clear()
-            self._kept[key] = shape
+            self._keep(key, shape, sum(map(len, (request.model, *facts.asks, *options.models))))
         return shape
+
+    def _keep(self, key: _Key, shape: Shape, characters: int) -> None:
+        if characters > _LONGEST:
+            return
+        if len(self._kept) >= _MOST:
+            self._kept.clear()
+        self._kept[key] = shape
 
     def _make(self, request: Request) -> Shape:
         resolved = self._candidates.resolve(request.model)
         if resolved is None:
-            raise unknown_model(request.model, self._nearest(request.model))
+            raise unknown_model(request.model, self._nearest(request.model[:_LONGEST_NAME]))
         seen: set[str] = set()
         groups = [self._group(request, asked, model, seen) for asked, model in self._chain(request, resolved)]
         first = groups[0]
         if request.allowed is not None and not first.deployments and _only_forbidden(first.outs):
             raise not_allowed(request.model, request.allowed)
         return Shape(
-            tuple(groups), _narrowest(deployment.limits for group in groups for deployment in group.deployments)
+            tuple(groups),
+            _narrowest(deployment.limits for group in groups for deployment in group.deployments),
+            any(group.sort is not None for group in groups),
         )
 
     def _near(self, name: str) -> list[str]:

@@ -9,10 +9,12 @@ from msgspec import Struct
 
 from hybridge.routing.order import arranged, by_cost
 from hybridge.routing.policy import Able, Signals
-from hybridge.types import Considered, Kind, Needs, Request
+from hybridge.types import Considered, Deployment, Kind, Needs, Request
 
 #: A request with one of these goes direct first, whatever was measured or asked to be sorted by.
 FEATURES = Needs.VISION | Needs.TOOLS
+
+_DIRECT = Kind.DIRECT
 
 
 class Hybrid(Struct, frozen=True, forbid_unknown_fields=True):
@@ -32,6 +34,8 @@ class Hybrid(Struct, frozen=True, forbid_unknown_fields=True):
             return by_cost(able, able.deployments)
         if able.sort is not None and not request.facts.needs & FEATURES:
             return arranged(able, able.deployments, signals)
-        direct = [deployment for deployment in able.deployments if deployment.kind is Kind.DIRECT]
-        gateways = [deployment for deployment in able.deployments if deployment.kind is not Kind.DIRECT]
+        direct: list[Deployment] = []
+        gateways: list[Deployment] = []
+        for deployment in able.deployments:
+            (direct if deployment.kind is _DIRECT else gateways).append(deployment)
         return arranged(able, direct, signals) + arranged(able, gateways, signals)
