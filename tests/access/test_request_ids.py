@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from hashlib import blake2b
+from random import Random
+from uuid import RFC_4122, UUID
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,6 +21,11 @@ def ids(secret: bytes = b"secret", now_us: int = NOW_US) -> RequestIds:
     return RequestIds(secret, now_us=lambda: now_us)
 
 
+def repeated(octet: int) -> Callable[[int], bytes]:
+    """A kernel that always draws the same."""
+    return lambda count: bytes([octet]) * count
+
+
 def test_an_id_is_a_uuid_of_version_7_and_a_seal() -> None:
     made = ids().make("app")
     found = SHAPE.fullmatch(made)
@@ -25,6 +34,43 @@ def test_an_id_is_a_uuid_of_version_7_and_a_seal() -> None:
     assert number >> 80 == NOW_US // 1000
     assert number >> 76 & 0xF == 7
     assert number >> 62 & 0b11 == 0b10
+
+
+@given(st.integers(0, (1 << 48) - 1), st.integers(0, 255), st.text(max_size=20), st.binary(min_size=1, max_size=64))
+def test_an_id_is_what_its_definition_says(milliseconds: int, octet: int, key_id: str, secret: bytes) -> None:
+    makes = RequestIds(secret, now_us=lambda: milliseconds * 1000 + 999, entropy=repeated(octet))
+    for _ in range(3):
+        made = makes.make(key_id)
+        found = SHAPE.fullmatch(made)
+        assert found is not None
+        uuid = UUID(found[1])
+        assert (uuid.version, uuid.variant) == (7, RFC_4122)
+        drawn = int.from_bytes(bytes([octet]) * 10, "big")
+        assert uuid.int >> 80 == milliseconds
+        assert uuid.int >> 64 & 0xFFF == drawn >> 64 & 0xFFF
+        assert uuid.int & (1 << 62) - 1 == drawn & (1 << 62) - 1
+        assert found[2] == blake2b((found[1] + key_id).encode(), key=secret, digest_size=6).hexdigest()
+        assert makes.is_ours(made, key_id)
+
+
+def test_time_goes_on_within_one_draw_of_randomness() -> None:
+    times = [NOW_US, NOW_US, NOW_US + 1000, NOW_US - 5000, 0]
+    clock = iter(times)
+    makes = RequestIds(b"secret", now_us=lambda: next(clock))
+    assert [int(makes.make("app")[4:16], 16) for _ in times] == [time // 1000 for time in times]
+
+
+def test_all_that_was_drawn_is_used_once() -> None:
+    drawn: list[int] = []
+
+    def counted(octets: int) -> bytes:
+        drawn.append(octets)
+        return Random(len(drawn)).randbytes(octets)
+
+    makes = RequestIds(b"secret", now_us=lambda: NOW_US, entropy=counted)
+    tails = {makes.make("app")[16:36] for _ in range(250)}
+    assert len(tails) == 250
+    assert drawn == [1000, 1000, 1000]
 
 
 def test_ids_are_in_the_order_of_time_and_never_the_same() -> None:

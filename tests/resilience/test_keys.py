@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hybridge.resilience.keys import FIRST_ASIDE, TRIAL, Key, KeyPool, fingerprint
+from hybridge.resilience.keys import FIRST_ASIDE, MOST_RESTS, TRIAL, Key, KeyPool, fingerprint
 
 from .world import Clock
 
@@ -164,3 +164,33 @@ def test_it_says_how_its_keys_are(pool: KeyPool) -> None:
     pool.rest(ONE, "n", 3.0)
     pool.set_aside(TWO)
     assert repr(pool) == "<KeyPool 3 keys, 1 resting, 1 set aside>"
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_the_turn_is_the_same_whether_a_rest_is_remembered_or_not(clock: Clock, count: int) -> None:
+    calm, wary = KeyPool(SECRETS[:count], clock), KeyPool(SECRETS[:count], clock)
+    wary.rest(ONE, "elsewhere", 1.0)
+    clock.now += 2
+    for places in (["m"] * 5, ["m", "elsewhere", "n"] * 3):
+        for place in places:
+            assert calm.take(place) == wary.take(place)
+
+
+def test_places_that_clients_make_up_do_not_fill_the_memory(pool: KeyPool, clock: Clock) -> None:
+    pool.rest(ONE, "slow", 3600.0)
+    for number in range(3 * MOST_RESTS):
+        clock.now += 0.1
+        pool.rest(TWO, f"made-up-{number}", 1.0)
+    assert len(pool._resting) <= MOST_RESTS
+    assert pool.soonest("slow", {TWO, THREE}) is not None
+    assert pool.soonest("slow", {TWO, THREE}) != 0.0
+
+
+def test_rests_under_way_are_kept_however_many(pool: KeyPool, clock: Clock) -> None:
+    for number in range(3 * MOST_RESTS):
+        pool.rest(ONE, f"place-{number}", 60.0)
+    assert all(pool.soonest(f"place-{number}", {TWO, THREE}) == 60.0 for number in range(3 * MOST_RESTS))
+    clock.now += 61
+    for number in range(4 * MOST_RESTS):
+        pool.rest(ONE, f"later-{number}", 0.0)
+    assert len(pool._resting) <= MOST_RESTS

@@ -288,9 +288,9 @@ class Breakers:
         return breaker
 
     def _forget(self) -> None:
-        """Forget a quarter, those that have been quiet for longest. Where too few are, more are kept for a while."""
+        """Down to three quarters, but where too few are quiet more are kept for a while."""
         quiet = sorted((breaker.last_used, name) for name, breaker in self if breaker.is_quiet)
-        for _, name in quiet[: MOST // 4]:
+        for _, name in quiet[: len(self._by_id) - MOST * 3 // 4]:
             del self._by_id[name]
         self._most = max(MOST, len(self._by_id) + MOST // 4)
 

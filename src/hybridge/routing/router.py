@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from functools import partial
 from typing import Literal
@@ -120,7 +120,7 @@ class Router:
             outs += [(one.deployment, _SECOND) for one in chain[1:]]
             del chain[1:]
         found = self._found(request, shape, screen, chain, outs)
-        if idle and not (shape.sorts or _scored(chain)):
+        if idle and not (shape.sorts or any(one.scores for one in chain)):
             shape.plan = found.plan
         return found
 
@@ -144,13 +144,6 @@ _SECOND = Out(Why.PREFERENCE, "another one is first, and provider.allow_fallback
 def _made(threshold_nano_usd: int, name: str) -> Policy:
     options = {"cheap_below_nano_usd": threshold_nano_usd} if name == "hybrid" else {}
     return policy_named(name, **options)
-
-
-def _scored(chain: Iterable[Considered]) -> bool:
-    for one in chain:
-        if one.scores:
-            return True
-    return False
 
 
 def _passed(group: Group, screen: Screen, outs: list[tuple[Deployment, Out]]) -> tuple[Deployment, ...]:

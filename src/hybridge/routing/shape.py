@@ -46,7 +46,8 @@ class Group(Struct, frozen=True):
 class Shape(Struct):
     """The groups in the order in which they are asked, and the narrowest limits among them.
 
-    `sorts`: a suffix of a name asks for an order by measurements or prices, which change. `plan` is set once it is found to be the same for every request of this shape that asks for nothing special.
+    `sorts`: a suffix of a name asks for an order by what changes. `plan` is set once it is found to be the same for
+    every request of this shape that asks for nothing special.
     """
 
     groups: tuple[Group, ...]
