@@ -1,7 +1,7 @@
 # Needs Python >= 3.11, pip and a package index; nothing else. One verb for each deed, the same here and in .ci/run.
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check bench catalog lock clean
+.PHONY: help install run test check bench bench-peers soak catalog lock clean
 .DELETE_ON_ERROR:
 
 CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11 python
@@ -18,7 +18,9 @@ help:
 	@echo "make run       install, then start Hybridge on 127.0.0.1:8080        (ARGS=... for hybridge serve)"
 	@echo "make test      install what the tests need, then run them all        (ARGS=... for pytest)"
 	@echo "make check     format, lint, types, import contracts, architecture"
-	@echo "make bench     what a request and a streamed chunk cost               (ARGS=... for bench)"
+	@echo "make bench     what a request costs, and what Hybridge takes besides (ARGS=... for bench)"
+	@echo "make bench-peers   the same of other gateways, installed in a cache  (ARGS=... for bench.peers)"
+	@echo "make soak      many requests: memory and accounts                    (ARGS=... for bench.soak)"
 	@echo "make catalog   make the catalogue's snapshot and the provider table anew from the installed sources"
 	@echo "make lock      make requirements/*.txt anew from pyproject.toml       (ARGS=--upgrade for newer versions)"
 	@echo "make clean     remove what the other verbs left behind, but not .venv"
@@ -43,6 +45,12 @@ check: .venv/.tested
 
 bench: install
 	$(BIN)/python -m bench $(ARGS)
+
+bench-peers: install
+	$(BIN)/python -m bench.peers $(ARGS)
+
+soak: install
+	$(BIN)/python -m bench.soak $(ARGS)
 
 # The sources of the catalogue are test dependencies: serving needs none of them.
 catalog: .venv/.tested

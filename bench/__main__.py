@@ -1,44 +1,112 @@
-"""`python -m bench`: what a request and a streamed chunk cost, in CPU time of the gateway, and what a start costs.
+"""`python -m bench`: what a request and a streamed chunk cost, in CPU time of the gateway, and what it takes besides.
 
-Load and upstream run on the other core. Figures are medians of several rounds; the ratio to nginx in the same run,
-where it is installed, is the one that can be compared between machines.
+Load and upstream run on the other core. Gateways take turns within a round; a figure is the median of the rounds, with
+the least and the most. The ratio to nginx, where it is installed, is the figure that can be compared between machines.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
+import contextlib
 import subprocess
-import sys
 import tempfile
-import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
-from bench import nginx
-from bench.cases import CASES, Case, body, load, measured
-from bench.processes import PYTHON, cores, free_port, listening, resident_mb, running
+from bench.cases import CASES, UNARY
+from bench.gateways import Gateway, has_nginx, hybridge, nginx, upstream
+from bench.memory import memory
+from bench.processes import PYTHON
+from bench.report import Cell, Table, introduction, ratio, show, spread, write
+from bench.rounds import Effort, added, in_turn
+from bench.workers import two_against_one
+
+R = TypeVar("R")
+
+_COLUMNS = ("", "Hybridge", "nginx", "ratio")
+_COSTS = "User and system time of the gateway's whole process tree, all that it puts off included."
+_AT_WORK = (
+    "The gateway has one core, load and upstream the others. Added is what a request takes longer than without a "
+    "gateway. A rate is the gateway's limit only where it keeps its core busy; else load and upstream are the limit, "
+    "and what its CPU time is worth tells more."
+)
+_ITSELF = (
+    "Resident memory of supervisor and worker, MB of 10^6 bytes; peaks are the kernel's (`VmHWM`, set back before). "
+    "The large body is one vision request with a data URL to a fresh gateway, and the peak is its worker's."
+)
 
 
-def config(port: int, upstream: int, folder: Path) -> Path:
-    """A configuration with everything on: plan, breaker, own prices, ledger."""
-    price = "{input: 0.15, output: 0.60}"
-    providers = {
-        "burst": ("openai", "burst/v1"),
-        "paced": ("openai", "paced/v1"),
-        "translated": ("anthropic", "anthropic/burst/v1"),
-        "translated-paced": ("anthropic", "anthropic/paced/v1"),
-    }
-    lines = [f"server: {{port: {port}}}", f"storage: sqlite:///{folder / 'bench.db'}", "providers:"]
-    for name, (dialect, path) in providers.items():
-        address = f"http://127.0.0.1:{upstream}/{path}"
-        lines.append(f"  {name}: {{kind: direct, dialect: {dialect}, base_url: '{address}', keys: [bench]}}")
-    lines.append("models:")
-    for name in providers:
-        deployment = f"{name}/gpt-4o-mini"
-        lines.append(f"  {name}: {{deployments: [{deployment}], price: {{{deployment}: {price}}}}}")
-    file = folder / "hybridge.yaml"
-    file.write_text("\n".join(lines) + "\n")
-    return file
+def main() -> None:
+    """Measure, print tables, and write them as JSON where that is wanted."""
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--connections", type=int, default=32, help="for the CPU time of a request")
+    parser.add_argument("--scale", type=float, default=1.0, help="how many requests, as a share of the full count")
+    parser.add_argument("--seconds", type=float, default=10.0, help="the longest that a round may take")
+    parser.add_argument("--json", type=Path, help="write the figures to this file, too")
+    given = parser.parse_args()
+    effort = Effort(given.rounds, given.connections, given.scale, given.seconds)
+    print(introduction(), flush=True)
+    tables = []
+    with tempfile.TemporaryDirectory() as name:
+        for table in measured(effort, Path(name)):
+            show(table)
+            tables.append(table)
+    if given.json:
+        write(given.json, tables)
+
+
+def measured(effort: Effort, folder: Path) -> Iterator[Table]:
+    """The tables, as they come."""
+    with upstream() as provider:
+        with contextlib.ExitStack() as stack:
+            both = [stack.enter_context(hybridge(provider, folder / "ours"))]
+            if has_nginx():
+                both.append(stack.enter_context(nginx(provider, folder / "nginx")))
+            yield Table("CPU time", _COLUMNS, list(_costs(both, provider, effort)), _COSTS)
+            yield Table("Latency and throughput", _COLUMNS, list(_at_work(both, provider, effort)), _AT_WORK)
+        rows = [*starts(provider, folder, effort.rounds), *memory(provider, folder, effort)]
+        yield Table("Start and memory", ("", "Hybridge"), rows, _ITSELF)
+    yield two_against_one(folder, effort)
+
+
+def _costs(gateways: Sequence[Gateway], provider: Gateway, effort: Effort) -> Iterator[Sequence[Cell]]:
+    for case in CASES:
+        rounds = in_turn(gateways, provider, case, effort, effort.connections)
+        yield _compared(f"{case.name}, µs", rounds, lambda each: each.cpu_us)
+
+
+def _at_work(gateways: Sequence[Gateway], provider: Gateway, effort: Effort) -> Iterator[Sequence[Cell]]:
+    for connections in (1, 64):
+        rounds = in_turn([provider, *gateways], provider, UNARY, effort, connections)
+        longer = added(rounds, provider)
+        at = f"at {connections} connection{'s' * (connections > 1)}"
+        yield _compared(f"added {at}, median, µs", longer, lambda each: each[0])
+        yield _compared(f"added {at}, p99, µs", longer, lambda each: each[1])
+    del rounds[provider.name]
+    yield _compared("requests/s, one worker, 64 connections", rounds, lambda each: each.rate)
+    yield _compared("share of its core that is busy then", rounds, lambda each: each.share)
+    yield _compared("requests/s that a core's CPU time is worth", rounds, lambda each: 1e6 / each.cpu_us)
+
+
+def _compared(name: str, rounds: Mapping[str, Sequence[R]], figure: Callable[[R], float]) -> Sequence[Cell]:
+    found = {who: [figure(each) for each in of] for who, of in rounds.items()}
+    ours, theirs = found["Hybridge"], found.get("nginx", [])
+    return [name, spread(ours), spread(theirs) if theirs else None, ratio(ours, theirs)]
+
+
+def starts(provider: Gateway, folder: Path, times: int) -> list[Sequence[Cell]]:
+    """How long an import takes, and a start until the first chat is answered."""
+    begun = []
+    for number in range(times):
+        with hybridge(provider, folder / f"start-{number}") as gateway:
+            begun.append(gateway)
+    return [
+        ["import hybridge, ms", import_seconds("hybridge") * 1e3],
+        ["from the start of `hybridge serve` to the first answer, s", spread([each.ready_s for each in begun])],
+        ["CPU time of that, s", spread([each.ready_cpu_s for each in begun])],
+    ]
 
 
 def import_seconds(module: str) -> float:
@@ -48,58 +116,6 @@ def import_seconds(module: str) -> float:
         float(subprocess.run([PYTHON, "-c", code], capture_output=True, text=True, check=True).stdout) for _ in range(5)
     ]
     return min(figures)
-
-
-def main() -> None:
-    """Measure, and print a table."""
-    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--connections", type=int, default=32)
-    parser.add_argument("--scale", type=float, default=1.0, help="how many requests, as a share of the full count")
-    arguments = parser.parse_args()
-    ours, others = cores()
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        port, upstream = free_port(), free_port()
-        file = config(port, upstream, folder)
-        root = Path(__file__).parent.parent
-        with running([PYTHON, "-m", "bench.upstream", str(upstream)], others, cwd=root) as provider:
-            listening(upstream, provider)
-            reference = nginx.measure(upstream, folder, arguments)
-            began = time.perf_counter()
-            command = [PYTHON, "-m", "hybridge", "serve", "--config", str(file)]
-            with running(command, ours, cwd=folder) as gateway:
-                listening(port, gateway)
-                ready = time.perf_counter() - began
-                idle = resident_mb(gateway.pid)
-                print(f"{'CPU microseconds':46}{'Hybridge':>10}{'nginx':>10}{'ratio':>8}")
-                for case in CASES:
-                    scaled = case._replace(requests=max(100, int(case.requests * arguments.scale)))
-                    figure = measured(gateway.pid, port, scaled, arguments.rounds, arguments.connections)
-                    print(_row(case, figure, reference), flush=True)
-                text = body("burst", False)
-                for connections in (1, 64):
-                    _latency(port, upstream, connections, text, int(3000 * arguments.scale) or 100)
-                loaded = resident_mb(gateway.pid)
-    print(f"\nimport hybridge      {import_seconds('hybridge') * 1e3:8.0f} ms")
-    print(f"serve ready          {ready * 1e3:8.0f} ms")
-    print(f"resident, idle       {idle:8.1f} MB")
-    print(f"resident, loaded     {loaded:8.1f} MB")
-    print(f"on {os.cpu_count()} cores, Python {'.'.join(map(str, sys.version_info[:3]))}")
-
-
-def _row(case: Case, figure: float, reference: dict[str, float]) -> str:
-    base = reference.get(case.name)
-    compared = f"{base:10.1f}{figure / base:8.1f}" if base else f"{'-':>10}{'-':>8}"
-    return f"{case.name:46}{figure:10.1f}{compared}"
-
-
-def _latency(port: int, upstream: int, connections: int, text: str, count: int) -> None:
-    through = load(port, "/v1/chat/completions", text, connections, count)
-    straight = load(upstream, "/burst/v1/chat/completions", text, connections, count)
-    median, p99 = (through[key] - straight[key] for key in ("median_us", "p99_us"))
-    rate = through["requests"] / through["seconds"]
-    print(f"added at {connections:2} connections: median {median:7.0f} us, p99 {p99:7.0f} us; {rate:7.0f} requests/s")
 
 
 if __name__ == "__main__":

@@ -1,20 +1,23 @@
-"""What is measured: the cases, their requests, and the CPU time that a process spends on them."""
+"""What is measured: the cases and their requests."""
 
 from __future__ import annotations
 
 import json
-import statistics
-import subprocess
 from typing import NamedTuple
 
-from bench.processes import PYTHON, cores, cpu_seconds
 from bench.upstream import EVENTS
+
+CHAT = "/v1/chat/completions"
+MESSAGES = "/v1/messages"
 
 _PROMPT = "Tell me about the sea, its tides and its storms. " * 20
 
 
 class Case(NamedTuple):
-    """One line of the table: `model` chooses the upstream, `per` what one unit is."""
+    """One line of the table. `model` chooses what the upstream does, `straight` is the path that it is asked at.
+
+    A round has at most `requests`, each of `per` units.
+    """
 
     name: str
     model: str
@@ -22,15 +25,17 @@ class Case(NamedTuple):
     stream: bool
     requests: int
     per: int = 1
+    straight: str = CHAT
 
 
 CASES = (
-    Case("unary, pass-through", "burst", "/v1/chat/completions", False, 6000),
-    Case("unary, OpenAI to Anthropic", "translated", "/v1/chat/completions", False, 4000),
-    Case("stream of 52 events in a burst", "burst", "/v1/chat/completions", True, 2000),
-    Case("streamed chunk, paced 2 ms", "paced", "/v1/chat/completions", True, 500, EVENTS),
-    Case("streamed chunk, paced, OpenAI to Anthropic", "translated-paced", "/v1/chat/completions", True, 300, EVENTS),
+    Case("unary, pass-through", "burst", CHAT, False, 6000),
+    Case("unary, OpenAI to Anthropic", "translated", CHAT, False, 4000, 1, MESSAGES),
+    Case("stream of 52 events in a burst", "burst", CHAT, True, 2000),
+    Case("streamed chunk, paced 2 ms", "paced", CHAT, True, 500, EVENTS),
+    Case("streamed chunk, paced, OpenAI to Anthropic", "translated-paced", CHAT, True, 300, EVENTS, MESSAGES),
 )
+UNARY, TRANSLATED, BURST, PACED, TRANSLATED_PACED = CASES
 
 
 def body(model: str, stream: bool) -> str:
@@ -40,26 +45,3 @@ def body(model: str, stream: bool) -> str:
     if stream:
         asked |= {"stream": True, "stream_options": {"include_usage": True}}
     return json.dumps(asked, separators=(",", ":"))
-
-
-def load(port: int, path: str, text: str, connections: int, count: int) -> dict[str, float]:
-    """Run the load generator on the other cores."""
-    plan = {"port": port, "path": path, "body": text, "connections": connections, "count": count}
-    command = [PYTHON, "-m", "bench.load", json.dumps({**plan, "cores": sorted(cores()[1])})]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
-    result: dict[str, float] = json.loads(done.stdout)
-    if result["failures"]:
-        raise RuntimeError(f"{result['failures']} requests failed: {text[:80]}")
-    return result
-
-
-def measured(pid: int, port: int, case: Case, rounds: int, connections: int) -> float:
-    """CPU microseconds per unit, the median of the rounds."""
-    text = body(case.model, case.stream)
-    load(port, case.path, text, connections, max(100, case.requests // 10))
-    figures = []
-    for _ in range(rounds):
-        before = cpu_seconds(pid)
-        done = load(port, case.path, text, connections, case.requests)
-        figures.append((cpu_seconds(pid) - before) / done["requests"] / case.per * 1e6)
-    return statistics.median(figures)

@@ -1,111 +1,200 @@
 """A load generator: so many connections, one request after the other on each, over raw asyncio protocols.
 
-Prints one JSON line: seconds, requests, failures, latencies in microseconds (median, p99).
+`python -m bench.load` takes a `Plan` as JSON on stdin and prints a `Result`. An answer counts as failed if its status
+is not 200 or it is too short; every `CHECKED`th is read and must have the expected text and its end.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import sys
 import time
-from functools import partial
+from collections.abc import Sequence
 from typing import cast
+
+import msgspec
+
+from bench.answers import fault, whole
+
+#: Of so many answers one is read.
+CHECKED = 20
+
+_HEAD, _CHUNKED = -1, -2
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """A request, and the text that its answer must have. `headers` are whole lines."""
+
+    path: str
+    body: str
+    stream: bool
+    expected: str
+    headers: str = ""
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """What to send: `count` requests in turn, or as many as are begun within `seconds`, from `cores`."""
+
+    port: int
+    asked: Sequence[Asked]
+    connections: int
+    count: int
+    seconds: float = 60.0
+    cores: Sequence[int] = ()
+
+
+class Result(msgspec.Struct):
+    """What came back: answers, how many were wrong and what the first of those was, latencies in microseconds.
+
+    `seconds` is the time from the first request to the last answer, `cpu_s` what the generator itself used of it.
+    """
+
+    seconds: float
+    requests: int
+    failures: int
+    fault: str
+    median_us: float
+    p99_us: float
+    cpu_s: float
+
+
+class Run:
+    """What the connections share."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._wires = [(wire(plan.port, one), one) for one in plan.asked]
+        self._left = plan.count
+        self._until = time.perf_counter() + plan.seconds
+        self.sent = 0
+        self.latencies: list[float] = []
+        self.failures = 0
+        self.fault = ""
+
+    def next(self) -> tuple[bytes, Asked] | None:
+        """The next request, or `None` when it is enough."""
+        if self._left <= 0 or time.perf_counter() > self._until:
+            return None
+        self._left -= 1
+        self.sent += 1
+        return self._wires[self.sent % len(self._wires)]
+
+    def failed(self, why: str) -> None:
+        """Count a wrong answer."""
+        self.failures += 1
+        self.fault = self.fault or why
 
 
 class _Client(asyncio.Protocol):
     """One connection. An answer is whole by its content-length, or by the chunk that ends it."""
 
-    def __init__(self, request: bytes, count: list[int], done: asyncio.Future[None], latencies: list[float]) -> None:
-        self._request = request
-        self._count = count
-        self._done = done
-        self._latencies = latencies
-        self._needed = -1
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._asked: Asked
+        self._needed = _HEAD
         self._got = 0
         self._tail = b""
+        self._kept: bytearray | None = None
         self._started = 0.0
-        self.failed = 0
         self._transport: asyncio.Transport
+        self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self._next()
 
     def _next(self) -> None:
-        if self._count[0] <= 0:
-            if not self._done.done():
-                self._done.set_result(None)
+        following = self._run.next()
+        if following is None:
+            self.over.set_result(None)
             self._transport.close()
             return
-        self._count[0] -= 1
-        self._needed, self._got, self._tail = -1, 0, b""
+        request, self._asked = following
+        self._needed, self._got, self._tail = _HEAD, 0, b""
+        self._kept = bytearray() if self._run.sent % CHECKED == 1 else None
         self._started = time.perf_counter()
-        self._transport.write(self._request)
+        self._transport.write(request)
 
     def data_received(self, data: bytes) -> None:
-        if self._needed == -1:
+        if self._needed == _HEAD:
             data = self._tail + data
             end = data.find(b"\r\n\r\n")
             if end < 0:
                 self._tail = data
                 return
-            head = data[:end].lower()
-            if b" 200 " not in head[:16]:
-                self.failed += 1
-            at = head.find(b"content-length: ")
-            self._needed = int(head[at + 16 :].split(b"\r", 1)[0]) if at >= 0 else -2
+            self._begin(data[:end].lower())
             data, self._tail = data[end + 4 :], b""
         self._got += len(data)
-        self._tail = (self._tail + data)[-5:]
-        if self._got == self._needed or (self._needed == -2 and self._tail == b"0\r\n\r\n"):
-            self._latencies.append(time.perf_counter() - self._started)
-            self._next()
+        if self._kept is not None:
+            self._kept += data
+        if self._needed >= 0:
+            if self._got == self._needed:
+                self._end()
+            return
+        self._tail = data[-5:] if len(data) >= 5 else (self._tail + data)[-5:]
+        if self._tail == b"0\r\n\r\n":
+            self._end()
+
+    def _begin(self, head: bytes) -> None:
+        if b" 200 " not in head[:16] and not head.endswith(b" 200"):
+            self._run.failed(head[:60].decode("latin-1"))
+            self._kept = None
+        at = head.find(b"content-length: ")
+        self._needed = int(head[at + 16 :].split(b"\r", 1)[0]) if at >= 0 else _CHUNKED
+
+    def _end(self) -> None:
+        self._run.latencies.append(time.perf_counter() - self._started)
+        if self._got < len(self._asked.expected):
+            self._run.failed(f"only {self._got} bytes")
+        elif self._kept is not None:
+            body = bytes(self._kept) if self._needed >= 0 else whole(self._kept)
+            if wrong := fault(body, self._asked.stream, self._asked.expected):
+                self._run.failed(wrong)
+        self._next()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if not self._done.done():
-            self.failed += 1
-            self._done.set_result(None)
+        if not self.over.done():
+            self._run.failed("the connection was closed")
+            self.over.set_result(None)
 
 
-async def run(port: int, request: bytes, connections: int, count: int) -> dict[str, float]:
-    """Send `count` requests over `connections` connections."""
+async def run(plan: Plan) -> Result:
+    """Carry the plan out."""
     loop = asyncio.get_running_loop()
-    left, latencies = [count], list[float]()
-    began = time.perf_counter()
-    clients = []
-    for _ in range(connections):
-        done: asyncio.Future[None] = loop.create_future()
-        client = _Client(request, left, done, latencies)
-        await loop.create_connection(partial(_same, client), "127.0.0.1", port)
-        clients.append((client, done))
-    await asyncio.gather(*(done for _, done in clients))
-    latencies.sort()
-    return {
-        "seconds": time.perf_counter() - began,
-        "requests": len(latencies),
-        "failures": sum(client.failed for client, _ in clients),
-        "median_us": latencies[len(latencies) // 2] * 1e6 if latencies else 0,
-        "p99_us": latencies[int(len(latencies) * 0.99)] * 1e6 if latencies else 0,
-    }
+    began, cpu = time.perf_counter(), time.process_time()
+    going = Run(plan)
+    clients = [_Client(going) for _ in range(plan.connections)]
+    for client in clients:
+        await loop.create_connection(lambda client=client: client, "127.0.0.1", plan.port)  # type: ignore[misc]
+    await asyncio.gather(*(client.over for client in clients))
+    latencies = sorted(going.latencies) or [0.0]
+    return Result(
+        seconds=time.perf_counter() - began,
+        requests=len(going.latencies),
+        failures=going.failures,
+        fault=going.fault,
+        median_us=latencies[len(latencies) // 2] * 1e6,
+        p99_us=latencies[int(len(latencies) * 0.99)] * 1e6,
+        cpu_s=time.process_time() - cpu,
+    )
 
 
-def _same(client: _Client) -> _Client:
-    return client
-
-
-def request(port: int, path: str, body: bytes, headers: str = "") -> bytes:
+def wire(port: int, asked: Asked) -> bytes:
     """A POST as bytes."""
-    head = f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\ncontent-type: application/json\r\n{headers}"
+    body = asked.body.encode()
+    head = f"POST {asked.path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\ncontent-type: application/json\r\n{asked.headers}"
     return f"{head}content-length: {len(body)}\r\n\r\n".encode() + body
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Read a plan, print a result."""
     import uvloop
 
-    plan = json.loads(sys.argv[1])
-    if "cores" in plan:
-        os.sched_setaffinity(0, plan["cores"])
-    wire = request(plan["port"], plan["path"], plan["body"].encode(), plan.get("headers", ""))
-    print(json.dumps(uvloop.run(run(plan["port"], wire, plan["connections"], plan["count"]))))
+    plan = msgspec.json.decode(sys.stdin.buffer.read(), type=Plan)
+    if plan.cores:
+        os.sched_setaffinity(0, plan.cores)
+    sys.stdout.buffer.write(msgspec.json.encode(uvloop.run(run(plan))))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,7 +1,8 @@
 """A provider that costs next to nothing: prebuilt answers over a raw asyncio protocol.
 
-The base URL's first segment chooses the stream: `/burst/…` sends 52 events at once, `/paced/…` one every 2 ms.
-Unary answers are 680 bytes. Below `/anthropic/…` the same in Anthropic's dialect.
+A path that ends in `/messages` is answered in Anthropic's dialect, any other in OpenAI's. Unary answers are 680 bytes.
+A stream has 52 events, all at once, or one every 2 ms where the model's name has `paced` in it. Where it has `flaky`,
+every fifth call is answered 500, where it has `dead`, every one. `GET /counts` tells how many calls there were.
 """
 
 from __future__ import annotations
@@ -10,12 +11,16 @@ import asyncio
 import json
 import re
 import sys
+from collections import Counter
 from typing import cast
 
 EVENTS = 52
 PACE_S = 0.002
+MODEL = "gpt-4o-mini"
+COUNTS = "/counts"
 
-_LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
+_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)\r", re.IGNORECASE)
+_STREAMED = re.compile(rb'"stream": ?true')
 _WORDS = "The quick brown fox jumps over the lazy dog while the band plays on. " * 8
 
 
@@ -86,6 +91,7 @@ def _anthropic_events() -> list[bytes]:
 
 _UNARY = {False: _openai_unary(), True: _anthropic_unary()}
 _STREAM = {False: _openai_events(), True: _anthropic_events()}
+_FAILURE = _http(b'{"error": {"message": "out of order", "type": "server_error"}}').replace(b"200 OK", b"500 Broken")
 _HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 
 
@@ -94,8 +100,10 @@ def _framed(piece: bytes) -> bytes:
 
 
 class _Provider(asyncio.Protocol):
-    def __init__(self) -> None:
-        self._received = b""
+    def __init__(self, counts: Counter[str]) -> None:
+        self._counts = counts
+        self._received = bytearray()
+        self._needed = 0
         self._transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -103,27 +111,45 @@ class _Provider(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._received += data
+        if len(self._received) < self._needed:
+            return
         end = self._received.find(b"\r\n\r\n")
         if end < 0:
             return
-        head = self._received[:end]
-        found = _LENGTH.search(head)
-        size = int(found[1]) if found else 0
-        if len(self._received) < end + 4 + size:
+        found = _LENGTH.search(self._received, 0, end + 2)
+        self._needed = end + 4 + (int(found[1]) if found else 0)
+        if len(self._received) < self._needed:
             return
-        body = self._received[end + 4 :]
-        self._received = b""
-        self._answer(head.split(b" ", 2)[1], body)
+        request, self._received, self._needed = bytes(self._received), bytearray(), 0
+        if request.startswith(b"GET"):
+            self._tell(request.split(b" ", 2)[1])
+        else:
+            self._answer(request.split(b" ", 2)[1], request[end + 4 :])
+
+    def _tell(self, path: bytes) -> None:
+        about = self._counts if path == COUNTS.encode() else {"object": "list", "data": [{"id": MODEL}]}
+        self._transport.write(_http(json.dumps(about).encode()))
 
     def _answer(self, path: bytes, body: bytes) -> None:
-        anthropic = path.startswith(b"/anthropic")
-        if b'"stream":true' not in body:
+        self._counts["requests"] += 1
+        at = body.find(b'"model"')
+        model = body[at : at + 80].split(b",", 1)[0]
+        if b"dead" in model or (b"flaky" in model and self._every_fifth()):
+            self._counts["failed"] += 1
+            self._transport.write(_FAILURE)
+            return
+        anthropic = path.endswith(b"/messages")
+        if not _STREAMED.search(body):
             self._transport.write(_UNARY[anthropic])
-        elif b"/paced" in path:
+        elif b"paced" in model:
             self._transport.write(_HEAD)
             self._pace(list(_STREAM[anthropic]))
         else:
             self._transport.write(_HEAD + _framed(b"".join(_STREAM[anthropic])) + b"0\r\n\r\n")
+
+    def _every_fifth(self) -> bool:
+        self._counts["flaky"] += 1
+        return self._counts["flaky"] % 5 == 0
 
     def _pace(self, left: list[bytes]) -> None:
         if self._transport.is_closing():
@@ -135,10 +161,21 @@ class _Provider(asyncio.Protocol):
         asyncio.get_running_loop().call_later(PACE_S, self._pace, left)
 
 
+def text(stream: bool, anthropic: bool) -> str:
+    """What an answer says."""
+    if not stream:
+        return _WORDS[:370]
+    return "".join(f"word {number} " for number in range(EVENTS - (5 if anthropic else 4)))
+
+
+async def listen(port: int) -> asyncio.Server:
+    """Listen on a port, with counts of its own."""
+    counts: Counter[str] = Counter()
+    return await asyncio.get_running_loop().create_server(lambda: _Provider(counts), "127.0.0.1", port, backlog=1024)
+
+
 async def _serve(port: int) -> None:
-    server = await asyncio.get_running_loop().create_server(_Provider, "127.0.0.1", port, backlog=1024)
-    print("ready", flush=True)
-    await server.serve_forever()
+    await (await listen(port)).serve_forever()
 
 
 if __name__ == "__main__":
