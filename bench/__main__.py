@@ -17,7 +17,7 @@ from typing import TypeVar
 from bench.cases import CASES, UNARY
 from bench.gateways import Gateway, has_nginx, hybridge, nginx, upstream
 from bench.memory import memory
-from bench.processes import PYTHON
+from bench.processes import PYTHON, end_in_order
 from bench.report import Cell, Table, introduction, ratio, show, spread, write
 from bench.rounds import Effort, added, in_turn
 from bench.workers import two_against_one
@@ -47,6 +47,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the figures to this file, too")
     given = parser.parse_args()
     effort = Effort(given.rounds, given.connections, given.scale, given.seconds)
+    end_in_order()
     print(introduction(), flush=True)
     tables = []
     with tempfile.TemporaryDirectory() as name:

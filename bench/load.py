@@ -94,6 +94,7 @@ class _Client(asyncio.Protocol):
         self._needed = _HEAD
         self._got = 0
         self._tail = b""
+        self._wrong = ""
         self._kept: bytearray | None = None
         self._started = 0.0
         self._transport: asyncio.Transport
@@ -110,7 +111,7 @@ class _Client(asyncio.Protocol):
             self._transport.close()
             return
         request, self._asked = following
-        self._needed, self._got, self._tail = _HEAD, 0, b""
+        self._needed, self._got, self._tail, self._wrong = _HEAD, 0, b"", ""
         self._kept = bytearray() if self._run.sent % CHECKED == 1 else None
         self._started = time.perf_counter()
         self._transport.write(request)
@@ -137,20 +138,23 @@ class _Client(asyncio.Protocol):
 
     def _begin(self, head: bytes) -> None:
         if b" 200 " not in head[:16] and not head.endswith(b" 200"):
-            self._run.failed(head[:60].decode("latin-1"))
-            self._kept = None
+            self._wrong = head[:60].decode("latin-1")
         at = head.find(b"content-length: ")
         self._needed = int(head[at + 16 :].split(b"\r", 1)[0]) if at >= 0 else _CHUNKED
 
     def _end(self) -> None:
         self._run.latencies.append(time.perf_counter() - self._started)
-        if self._got < len(self._asked.expected):
-            self._run.failed(f"only {self._got} bytes")
-        elif self._kept is not None:
-            body = bytes(self._kept) if self._needed >= 0 else whole(self._kept)
-            if wrong := fault(body, self._asked.stream, self._asked.expected):
-                self._run.failed(wrong)
+        if wrong := self._wrong or self._fault():
+            self._run.failed(wrong)
         self._next()
+
+    def _fault(self) -> str:
+        if self._got < len(self._asked.expected):
+            return f"only {self._got} bytes"
+        if self._kept is None:
+            return ""
+        body = bytes(self._kept) if self._needed >= 0 else whole(self._kept)
+        return fault(body, self._asked.stream, self._asked.expected)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self.over.done():

@@ -6,7 +6,7 @@ import contextlib
 import ipaddress
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from bench.processes import tree
@@ -18,14 +18,17 @@ _LISTENS = "0A"
 def strangers(pid: int) -> list[str]:
     """The addresses beyond this machine that a process tree has TCP connections with, or tries to have."""
     inodes = {inode for one in tree(pid) for inode in _sockets(one)}
-    found = set()
-    for table in ("tcp", "tcp6"):
-        for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
-            parts = line.split()
-            remote = address(parts[2].partition(":")[0])
-            if parts[9] in inodes and parts[3] != _LISTENS and not remote.is_loopback:
-                found.add(str(remote))
-    return sorted(found)
+    tables = (Path(f"/proc/{pid}/net/{name}").read_text() for name in ("tcp", "tcp6"))
+    return sorted({found for table in tables for found in foreign(table, inodes)})
+
+
+def foreign(table: str, inodes: Collection[str]) -> Iterator[str]:
+    """The remote addresses of these sockets in the kernel's table that are not loopback."""
+    for line in table.splitlines()[1:]:
+        parts = line.split()
+        remote = address(parts[2].partition(":")[0])
+        if parts[9] in inodes and parts[3] != _LISTENS and not remote.is_loopback:
+            yield str(remote)
 
 
 def _sockets(pid: int) -> Iterator[str]:

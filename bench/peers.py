@@ -22,7 +22,7 @@ from bench.cases import BURST, PACED, UNARY
 from bench.gateways import Gateway, answering, has_nginx, hybridge, nginx, upstream
 from bench.installs import PEERS, CannotInstall, Peer, installed
 from bench.loopback import strangers
-from bench.processes import Process, cores, free_port, resident_mb, running
+from bench.processes import Process, cores, end_in_order, free_port, resident_mb, running
 from bench.report import Cell, Table, introduction, ratio, show, spread, write
 from bench.rounds import Effort, added, in_turn
 
@@ -62,6 +62,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=cache, help="where peers are installed")
     parser.add_argument("--json", type=Path, help="write the figures to this file, too")
     given = parser.parse_args()
+    end_in_order()
     print(introduction(), flush=True)
     effort = Effort(given.rounds, given.connections, given.scale, given.seconds)
     with tempfile.TemporaryDirectory() as name:

@@ -16,7 +16,14 @@ from pathlib import Path
 PYTHON = sys.executable
 REPOSITORY = Path(__file__).parent.parent
 
+#: Seconds that a process has to leave.
+PATIENCE_S = 10.0
 _MOST_SAID = 1_000_000
+
+
+def end_in_order() -> None:
+    """Have SIGTERM unwind this program, so that what it started is ended, too."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 
 
 def free_port() -> int:
@@ -39,7 +46,10 @@ class Process:
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `end`
         self.command = command
         self._began = time.perf_counter()
-        self._popen = subprocess.Popen(command, cwd=cwd, env=env, stdout=self._log, stderr=subprocess.STDOUT)
+        # A session of its own is a process group of its own, which can be ended as a whole.
+        self._popen = subprocess.Popen(
+            command, cwd=cwd, env=env, stdout=self._log, stderr=subprocess.STDOUT, start_new_session=True
+        )
         self.pid = self._popen.pid
 
     @property
@@ -57,14 +67,12 @@ class Process:
             raise RuntimeError(f"{self.command[0]} ended with {self._popen.returncode}: {self.said[-2000:]}")
 
     def end(self) -> None:
-        """Ask it to leave, wait, and kill what is left of its tree, each by its id."""
-        family = tree(self.pid)
+        """Ask it to leave, wait, and kill what is left of it and of its children."""
         self._popen.send_signal(signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._popen.wait(10)
-        for pid in family:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+            self._popen.wait(PATIENCE_S)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
         self._popen.wait()
         self._log.close()
 
