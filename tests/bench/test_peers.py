@@ -78,7 +78,7 @@ def test_a_peer_that_this_machine_does_not_get(tmp_path: Path, monkeypatch: pyte
     with pytest.raises(CannotInstall, match="there is no npm"):
         installed(peer(node={}), tmp_path)
     program = tmp_path / "npm"
-    program.write_text("#!/bin/sh\necho 'not found at https://index.example/simple/mine' >&2\nexit 3\n")
+    program.write_text("#!/bin/sh\necho 'not found at https://index.example/mine' >&2\nexit 3\n")
     program.chmod(0o755)
     with pytest.raises(CannotInstall, match=r"^not found at …$"):
         installed(peer(node={}), tmp_path)
