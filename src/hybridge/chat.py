@@ -18,14 +18,14 @@ from hybridge.money import Usage
 # --- parts of a turn -----------------------------------------------------------------------------------------------
 
 
-class Text(Struct, frozen=True, tag=True):
+class Text(Struct, frozen=True, tag=True, gc=False):
     """Words. `cache` marks the end of a cacheable prefix: `""` (no mark), `5m` or `1h`."""
 
     text: str
     cache: Literal["", "5m", "1h"] = ""
 
 
-class Image(Struct, frozen=True, tag=True):
+class Image(Struct, frozen=True, tag=True, gc=False):
     """A picture: a `url`, or base64 `data` with its `media_type` (`image/png`). `detail` is OpenAI's hint."""
 
     url: str = ""
@@ -34,14 +34,14 @@ class Image(Struct, frozen=True, tag=True):
     detail: str = ""
 
 
-class Audio(Struct, frozen=True, tag=True):
+class Audio(Struct, frozen=True, tag=True, gc=False):
     """Sound as base64 `data`; `format` is `wav`, `mp3`, …"""
 
     data: str
     format: str
 
 
-class File(Struct, frozen=True, tag=True):
+class File(Struct, frozen=True, tag=True, gc=False):
     """A document: base64 `data` with its `media_type`, or a `url`."""
 
     data: str = ""
@@ -50,7 +50,7 @@ class File(Struct, frozen=True, tag=True):
     filename: str = ""
 
 
-class ToolCall(Struct, frozen=True, tag=True):
+class ToolCall(Struct, frozen=True, tag=True, gc=False):
     """The model calls a tool. `arguments` is JSON text as the model wrote it (`""` means none).
 
     `signature` and `origin` are those of `Reasoning`: Gemini signs calls.
@@ -63,7 +63,7 @@ class ToolCall(Struct, frozen=True, tag=True):
     origin: str = ""
 
 
-class ToolResult(Struct, frozen=True, tag=True):
+class ToolResult(Struct, frozen=True, tag=True, gc=False):
     """What a tool gave back for the call `call_id`; `name` where the dialect says it."""
 
     call_id: str
@@ -72,7 +72,7 @@ class ToolResult(Struct, frozen=True, tag=True):
     is_error: bool = False
 
 
-class Reasoning(Struct, frozen=True, tag=True):
+class Reasoning(Struct, frozen=True, tag=True, gc=False):
     """Thoughts. `signature` proves them and `data` hides them; both mean something only to their `origin`.
 
     `origin` is the dialect that made them (`anthropic`, `gemini`, `openai`), empty if unknown.
@@ -84,7 +84,7 @@ class Reasoning(Struct, frozen=True, tag=True):
     origin: str = ""
 
 
-class Refusal(Struct, frozen=True, tag=True):
+class Refusal(Struct, frozen=True, tag=True, gc=False):
     """The model declines, in words of its own."""
 
     text: str
@@ -93,7 +93,7 @@ class Refusal(Struct, frozen=True, tag=True):
 Part = Text | Image | Audio | File | ToolCall | ToolResult | Reasoning | Refusal
 
 
-class Turn(Struct, frozen=True):
+class Turn(Struct, frozen=True, gc=False):
     """One side speaks. Turns of one role that follow each other are merged by the codec that decodes them.
 
     Tool results belong to the user's side and come first in their turn. System text in the middle of a conversation
@@ -107,7 +107,7 @@ class Turn(Struct, frozen=True):
 # --- what is asked for ---------------------------------------------------------------------------------------------
 
 
-class Tool(Struct, frozen=True):
+class Tool(Struct, frozen=True, gc=False):
     """A function the model may call; `schema` is the JSON Schema of its arguments as it came (`None`: none)."""
 
     name: str
@@ -126,14 +126,14 @@ def _tool_key(tool: Tool) -> tuple[str, str, bytes | None, bool | None]:
     return tool.name, tool.description, None if tool.schema is None else bytes(tool.schema), tool.strict
 
 
-class ToolChoice(Struct, frozen=True):
+class ToolChoice(Struct, frozen=True, gc=False):
     """Whether a tool is called: as the model likes, never, some tool, or the one named."""
 
     mode: Literal["auto", "none", "any", "tool"]
     name: str = ""
 
 
-class Format(Struct, frozen=True):
+class Format(Struct, frozen=True, gc=False):
     """The form of the answer: any JSON object, or one that fits a schema."""
 
     kind: Literal["json_object", "json_schema"]
@@ -162,7 +162,7 @@ def _format_key(form: Format) -> tuple[str, str, str, bytes | None, bool | None]
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 
 
-class Thinking(Struct, frozen=True):
+class Thinking(Struct, frozen=True, gc=False):
     """How much the model should reason: an effort, or a budget of tokens (-1: as it likes, 0: not at all)."""
 
     effort: Effort | None = None
@@ -171,7 +171,7 @@ class Thinking(Struct, frozen=True):
     visible: bool | None = None
 
 
-class Chat(Struct, frozen=True):
+class Chat(Struct, frozen=True, gc=False):
     """A request for the next turn of a conversation.
 
     `hints` are members that ask for nothing essential and that have no slot here (name in the client's dialect);
@@ -217,7 +217,7 @@ class StopReason(StrEnum):
     PAUSE = "pause"
 
 
-class Reply(Struct, frozen=True):
+class Reply(Struct, frozen=True, gc=False):
     """A whole answer: parts in order, why it ended, what it consumed. `model` is the provider's word."""
 
     id: str
@@ -231,7 +231,7 @@ class Reply(Struct, frozen=True):
 # --- a stream ------------------------------------------------------------------------------------------------------
 
 
-class Start(Struct, frozen=True, tag=True):
+class Start(Struct, frozen=True, tag=True, gc=False):
     """The provider began. `usage` holds what is known of the input by then."""
 
     id: str = ""
@@ -239,13 +239,13 @@ class Start(Struct, frozen=True, tag=True):
     usage: Usage | None = None
 
 
-class TextDelta(Struct, frozen=True, tag=True):
+class TextDelta(Struct, frozen=True, tag=True, gc=False):
     """More words."""
 
     text: str
 
 
-class ReasoningDelta(Struct, frozen=True, tag=True):
+class ReasoningDelta(Struct, frozen=True, tag=True, gc=False):
     """More thoughts. `block` numbers reasoning blocks from 0; `signature` and `data` come whole, with `origin`."""
 
     text: str = ""
@@ -255,13 +255,13 @@ class ReasoningDelta(Struct, frozen=True, tag=True):
     block: int = 0
 
 
-class RefusalDelta(Struct, frozen=True, tag=True):
+class RefusalDelta(Struct, frozen=True, tag=True, gc=False):
     """More of a refusal."""
 
     text: str
 
 
-class ToolStart(Struct, frozen=True, tag=True):
+class ToolStart(Struct, frozen=True, tag=True, gc=False):
     """A tool call begins. `index` counts tool calls only, from 0."""
 
     index: int
@@ -271,21 +271,21 @@ class ToolStart(Struct, frozen=True, tag=True):
     origin: str = ""
 
 
-class ToolDelta(Struct, frozen=True, tag=True):
+class ToolDelta(Struct, frozen=True, tag=True, gc=False):
     """More of the arguments of the call `index`: JSON text, whole only at the end."""
 
     index: int
     arguments: str
 
 
-class Finish(Struct, frozen=True, tag=True):
+class Finish(Struct, frozen=True, tag=True, gc=False):
     """Why it ended. Comes once, before or after the final `UsageEvent`."""
 
     stop: StopReason
     stop_sequence: str = ""
 
 
-class UsageEvent(Struct, frozen=True, tag=True):
+class UsageEvent(Struct, frozen=True, tag=True, gc=False):
     """What was consumed so far; the last one holds."""
 
     usage: Usage

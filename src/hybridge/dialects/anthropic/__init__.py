@@ -85,8 +85,12 @@ class Provider:
 
     def images_to_fetch(self, chat: Chat) -> tuple[str, ...]:
         """Image URLs that the API does not fetch itself: those without TLS."""
-        urls = (part.url for turn in chat.turns for part in turn.parts if isinstance(part, Image))
-        return tuple(dict.fromkeys(url for url in urls if url.lower().startswith("http://")))
+        urls: dict[str, None] = {}
+        for turn in chat.turns:
+            for part in turn.parts:
+                if isinstance(part, Image) and part.url.lower().startswith("http://"):
+                    urls[part.url] = None
+        return tuple(urls)
 
     def encode_request(self, chat: Chat, target: Target) -> Outgoing:
         """A request of another dialect."""

@@ -18,13 +18,13 @@ from hybridge.dialects.anthropic.marks import FOREIGN_CALL, unmarked
 from hybridge.dialects.anthropic.places import T, decode, refuse, text_of
 
 
-class CacheControl(Struct):
+class CacheControl(Struct, gc=False):
     """The end of a cacheable prefix."""
 
     ttl: Literal["5m", "1h"] | None = None
 
 
-class Block(Struct):
+class Block(Struct, gc=False):
     """Any content block, with the members that some kind of block has; those that differ between kinds stay raw."""
 
     type: str
@@ -45,7 +45,7 @@ class Block(Struct):
     citations: Raw = Raw()
 
 
-class _Source(Struct):
+class _Source(Struct, gc=False):
     type: str
     media_type: str = ""
     data: str = ""
@@ -53,7 +53,7 @@ class _Source(Struct):
     content: Raw = Raw()
 
 
-class _Citations(Struct):
+class _Citations(Struct, gc=False):
     enabled: bool = False
 
 

@@ -5,6 +5,9 @@ Source: https://platform.claude.com/docs/en/build-with-claude/streaming.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 import msgspec
 from msgspec import Raw, Struct
 
@@ -15,7 +18,7 @@ from hybridge.dialects.blame import said
 from hybridge.errors import MalformedAnswer, ProviderError
 
 
-class Message(Struct):
+class Message(Struct, gc=False):
     """The head of the answer."""
 
     id: str = ""
@@ -23,7 +26,7 @@ class Message(Struct):
     usage: Raw = Raw()
 
 
-class Opening(Struct):
+class Opening(Struct, gc=False):
     """The beginning of a content block."""
 
     type: str = ""
@@ -36,37 +39,77 @@ class Opening(Struct):
     data: str | None = None
 
 
-class Delta(Struct):
-    """More of a block, or why the answer ended."""
+class Ending(Struct, gc=False):
+    """Why the answer ended."""
+
+    stop_reason: str | None = None
+    stop_sequence: str | None = None
+    stop_details: StopDetails | None = None
+
+
+class WireEvent(Struct, gc=False):
+    """Any event, but for what a `content_block_delta` says."""
+
+    type: str = ""
+    index: int = 0
+    message: Message | None = None
+    content_block: Opening | None = None
+    delta: Ending | None = None
+    usage: Raw = Raw()
+
+
+class Piece(Struct, gc=False):
+    """The words of a `content_block_delta`."""
 
     type: str = ""
     text: str | None = None
     partial_json: str | None = None
     thinking: str | None = None
     signature: str | None = None
-    stop_reason: str | None = None
-    stop_sequence: str | None = None
-    stop_details: StopDetails | None = None
 
 
-class WireEvent(Struct):
-    """Any event."""
+class More(Struct, gc=False, tag_field="type", tag="content_block_delta"):
+    """More of a block."""
 
-    type: str = ""
+    delta: Piece
     index: int = 0
-    message: Message | None = None
-    content_block: Opening | None = None
-    delta: Delta | None = None
-    usage: Raw = Raw()
 
 
-_EVENT = msgspec.json.Decoder(WireEvent)
+_decode_event = msgspec.json.Decoder(WireEvent).decode
+decode_more = msgspec.json.Decoder(More).decode
+
+_T = TypeVar("_T")
+
+#: What stands around the data of nearly every event.
+_BEFORE, _AFTER = b"event: content_block_delta\ndata: ", b"\n\n"
+_AROUND = len(_BEFORE + _AFTER)
+_CR, _LF = b"\r\n"
+
+
+def more_in(block: bytes, decode: Callable[[bytes], _T]) -> _T | None:
+    """What `decode` makes of a block that is one `content_block_delta` in its usual form; `None` for any other."""
+    data = block.removeprefix(_BEFORE).removesuffix(_AFTER)
+    if len(data) + _AROUND != len(block) or _LF in data or _CR in data:
+        return None
+    try:
+        return decode(data)
+    except UNREADABLE:
+        return None
 
 
 def read_event(data: bytes) -> WireEvent | None:
     """One event; `None` for one of a shape that nobody knows. Raises `MalformedAnswer` for what is no JSON."""
+    return _read(_decode_event, data)
+
+
+def read_more(data: bytes) -> More | None:
+    """The same for the whole of a `content_block_delta`."""
+    return _read(decode_more, data)
+
+
+def _read(decode: Callable[[bytes], _T], data: bytes) -> _T | None:
     try:
-        return _EVENT.decode(data)
+        return decode(data)
     except msgspec.ValidationError:
         return None
     except UNREADABLE:

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from hybridge.chat import StopReason
-from hybridge.dialects.anthropic.events import Delta, Opening, error_in, read_event
+from hybridge.dialects.anthropic.events import Ending, Opening, error_in, more_in, read_event
 from hybridge.dialects.anthropic.places import UNREADABLE
 from hybridge.dialects.anthropic.reply import stop_reason
 from hybridge.dialects.anthropic.usage import Meter
@@ -20,18 +20,18 @@ from hybridge.money import Usage
 from hybridge.types import Quirks
 
 
-class _Spoken(Struct, frozen=True):
+class _Spoken(Struct, frozen=True, gc=False):
     text: str = ""
     thinking: str = ""
     partial_json: str = ""
     signature: str = ""
 
 
-class _Heard(Struct):
+class _Heard(Struct, gc=False):
     delta: _Spoken = _Spoken()
 
 
-_HEARD = msgspec.json.Decoder(_Heard)
+_decode_heard = msgspec.json.Decoder(_Heard).decode
 
 
 class Listener:
@@ -45,24 +45,33 @@ class Listener:
         self.usage: Usage | None = None
         self.error: ProviderError | None = None
         self._ended = False
+        #: Whether the next chunk begins with an event that is to be heard.
+        self._is_between = True
         self._splitter = Splitter()
         self._meter = Meter(quirks)
 
     def feed(self, chunk: bytes) -> bytes:
         """What goes to the client for this piece: the events that it completes, up to an error."""
+        # Nearly every chunk is one event, and that is more of a block.
+        if self._is_between and (heard := more_in(chunk, _decode_heard)):
+            self._hear_more(heard.delta)
+            self.progress += 1
+            return chunk
         if self.error is not None:
             return b""
         blocks = self._splitter.feed(chunk)
         moved = False
         for at, block in enumerate(blocks):
-            name, data = data_of(block)
+            if self._ended:
+                break
             try:
-                moved = (data != b"" and not self._ended and self._hears(name, data)) or moved
+                moved = self._hears(block) or moved
             except ProviderError as exc:
                 self.error = exc
                 blocks = blocks[:at]
                 break
         self.progress += moved
+        self._is_between = not (self._splitter.pending or self._ended or self.error)
         return blocks[0] if len(blocks) == 1 else b"".join(blocks)
 
     def end(self) -> bytes:
@@ -71,21 +80,30 @@ class Listener:
             self.error = verdict(self._ended, self.content, self.stop, self.usage)
         return b"" if self.error is not None else self._splitter.rest()
 
-    def _hears(self, name: str, data: bytes) -> bool:
-        return self._spoken(name, data) or self._hear(data)
+    def _hears(self, block: bytes) -> bool:
+        """Take in one event; whether it is more than a ping or a comment."""
+        if heard := more_in(block, _decode_heard):
+            self._hear_more(heard.delta)
+            return True
+        name, data = data_of(block)
+        return data != b"" and (self._hears_more(name, data) or self._hear(data))
 
-    def _spoken(self, name: str, data: bytes) -> bool:
-        """The way of nearly every event: some more of a block."""
+    def _hears_more(self, name: str, data: bytes) -> bool:
         if name != "content_block_delta":
             return False
         try:
-            delta = _HEARD.decode(data).delta
+            self._hear_more(_decode_heard(data).delta)
         except UNREADABLE:
             return False
-        said = len(delta.text) + len(delta.thinking) + len(delta.partial_json)
-        self.said += said
-        self.content = self.content or said > 0 or delta.signature != ""
         return True
+
+    def _hear_more(self, delta: _Spoken) -> None:
+        said = len(delta.text) + len(delta.thinking) + len(delta.partial_json)
+        if said:
+            self.said += said
+            self.content = True
+        elif delta.signature:
+            self.content = True
 
     def _hear(self, data: bytes) -> bool:
         event = read_event(data)
@@ -95,7 +113,7 @@ class Listener:
             case "content_block_start" if event.content_block:
                 self.content = self.content or _says(event.content_block)
             case "content_block_delta":
-                self._spoken(event.type, data)
+                self._hears_more(event.type, data)
             case "message_start" if event.message:
                 self._count(event.message.usage, output=False)
             case "message_delta":
@@ -111,7 +129,7 @@ class Listener:
         self._meter.hear(raw, output=output)
         self.usage = self._meter.usage
 
-    def _stopped(self, delta: Delta | None) -> None:
+    def _stopped(self, delta: Ending | None) -> None:
         if delta is None:
             return
         if delta.stop_reason:

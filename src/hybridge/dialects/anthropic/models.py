@@ -7,6 +7,7 @@ https://platform.claude.com/docs/en/about-claude/models/migration-guide (August 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -78,6 +79,7 @@ TRAITS = {
 _NAME = re.compile(r"claude-(?:(\d{1,2}(?:[.-]\d{1,2})?)-)?([a-z]+)(?:-(\d{1,2}(?:[.-]\d{1,2}(?!\d))?))?(?!\d)")
 
 
+@lru_cache(maxsize=1024)
 def traits_of(*names: str) -> Traits:
     """The traits of the model that goes by these names (the provider's, the catalogue's)."""
     for name in names:

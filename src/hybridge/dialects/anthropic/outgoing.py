@@ -5,7 +5,7 @@ Source: https://platform.claude.com/docs/en/api/messages.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -17,10 +17,10 @@ from hybridge.dialects.anthropic.marks import SEARCHED, is_foreign
 from hybridge.dialects.anthropic.models import Traits, traits_of
 from hybridge.dialects.anthropic.thinking import thinking_members
 from hybridge.dialects.anthropic.tools import format_members, tool_members
-from hybridge.dialects.anthropic.turns import Writing, cache_marks
+from hybridge.dialects.anthropic.turns import Writing
 from hybridge.dialects.codec import Outgoing, Target
 from hybridge.dialects.losses import Losses
-from hybridge.types import Facts
+from hybridge.types import NO_QUIRKS, Facts
 
 #: What `max_tokens` is where neither the client nor the catalogue says it: the field is required.
 DEFAULT_MAX_TOKENS = 4096
@@ -30,6 +30,7 @@ _SERVICE_TIERS = ("auto", "standard_only")
 _LEAST_TOP_P_THINKING = 0.95
 _LEAST_TOP_P = 0.99
 
+_encode = msgspec.json.Encoder().encode
 _MESSAGES = msgspec.json.Decoder(list[dict[str, Raw]])
 _BLOCKS = msgspec.json.Decoder(list[dict[str, Raw]])
 
@@ -37,33 +38,51 @@ _BLOCKS = msgspec.json.Decoder(list[dict[str, Raw]])
 def encode_request(chat: Chat, target: Target) -> Outgoing:
     """A request of another dialect. Raises `CannotCarry` with the names of what this dialect or model cannot say."""
     losses = Losses(drop_unsupported=target.drop_unsupported)
-    losses.refuse(*chat.unknown)
+    if chat.unknown:
+        losses.refuse(*chat.unknown)
     traits = traits_of(target.model, target.name)
-    writing = Writing(traits, target.images, losses, cache_marks(chat))
+    writing = Writing(traits, target.images, losses)
     fields: dict[str, Any] = {"model": target.model, "max_tokens": _max_tokens(chat, target, losses)}
-    if system := writing.system(chat.system):
+    if chat.system and (system := writing.system(chat.system)):
         fields["system"] = system
     fields["messages"] = writing.messages(chat.turns)
-    fields |= thinking_members(chat, traits, fields["max_tokens"], losses)
-    fields |= tool_members(chat, traits, losses)
-    format_members(chat, traits, fields, losses)
-    fields |= _sampling(chat, traits, "thinking" in fields and fields["thinking"]["type"] != "disabled", losses)
-    fields |= _rest(chat, losses)
+    writing.drop_marks()
+    _add_work(chat, traits, fields, writing.called, losses)
+    _add_sampling(chat, traits, fields, losses)
+    _add_rest(chat, fields, losses)
     if target.stream:
         fields["stream"] = True
-    losses.drop(*quirks.apply(fields, target.quirks))
-    return Outgoing(msgspec.json.encode(fields), losses.named())
+    if target.quirks != NO_QUIRKS:
+        losses.drop(*quirks.apply(fields, target.quirks))
+    return Outgoing(_encode(fields), losses.named())
 
 
 def _max_tokens(chat: Chat, target: Target, losses: Losses) -> int:
-    wanted = chat.max_tokens if chat.max_tokens is not None else target.limits.output or DEFAULT_MAX_TOKENS
-    allowed = min(wanted, *(limit for limit in (target.limits.output, target.max_tokens) if limit is not None), wanted)
+    limit = target.limits.output
+    wanted = chat.max_tokens if chat.max_tokens is not None else limit or DEFAULT_MAX_TOKENS
+    allowed = wanted
+    if limit is not None and limit < allowed:
+        allowed = limit
+    if target.max_tokens is not None and target.max_tokens < allowed:
+        allowed = target.max_tokens
     if allowed != wanted:
         losses.drop("max_tokens")
     return allowed
 
 
-def _sampling(chat: Chat, traits: Traits, thinks: bool, losses: Losses) -> dict[str, Any]:
+def _add_work(chat: Chat, traits: Traits, fields: dict[str, Any], called: Iterable[str], losses: Losses) -> None:
+    if chat.thinking is not None:
+        fields |= thinking_members(chat, traits, fields["max_tokens"], losses)
+    if chat.tools or called:
+        fields |= tool_members(chat, traits, called, losses)
+    if chat.format is not None:
+        format_members(chat, chat.format, traits, fields, losses)
+
+
+def _add_sampling(chat: Chat, traits: Traits, fields: dict[str, Any], losses: Losses) -> None:
+    if chat.temperature is None and chat.top_p is None and chat.top_k is None:
+        return
+    thinks = "thinking" in fields and fields["thinking"]["type"] != "disabled"
     free = traits.sampling and not thinks
     members: dict[str, Any] = {}
     if chat.temperature is not None:
@@ -79,7 +98,7 @@ def _sampling(chat: Chat, traits: Traits, thinks: bool, losses: Losses) -> dict[
         members["top_k"] = chat.top_k
     elif chat.top_k is not None:
         losses.drop("top_k")
-    return members
+    fields |= members
 
 
 def _may_say_top_p(top_p: float, traits: Traits, thinks: bool, *, alone: bool) -> bool:
@@ -90,22 +109,22 @@ def _may_say_top_p(top_p: float, traits: Traits, thinks: bool, *, alone: bool) -
     return not thinks or top_p >= _LEAST_TOP_P_THINKING
 
 
-def _rest(chat: Chat, losses: Losses) -> dict[str, Any]:
-    members: dict[str, Any] = {}
-    if stop := [text for text in chat.stop if text.strip()]:
-        members["stop_sequences"] = stop
-    if len(stop) < len(chat.stop):
-        losses.refuse("stop")
-    if chat.user and _is_opaque(chat.user):
-        members["metadata"] = {"user_id": chat.user}
-    elif chat.user:
-        losses.drop("user")
+def _add_rest(chat: Chat, fields: dict[str, Any], losses: Losses) -> None:
+    if chat.stop:
+        if stop := [text for text in chat.stop if text.strip()]:
+            fields["stop_sequences"] = stop
+        if len(stop) < len(chat.stop):
+            losses.refuse("stop")
+    if chat.user:
+        if _is_opaque(chat.user):
+            fields["metadata"] = {"user_id": chat.user}
+        else:
+            losses.drop("user")
     if chat.service_tier in _SERVICE_TIERS:
-        members["service_tier"] = chat.service_tier
+        fields["service_tier"] = chat.service_tier
     elif chat.service_tier:
         losses.drop("service_tier")
-    losses.drop(*_hints(chat))
-    return members
+    _drop_hints(chat, losses)
 
 
 def _is_opaque(user: str) -> bool:
@@ -113,14 +132,15 @@ def _is_opaque(user: str) -> bool:
     return len(user) <= _USER_ID_LIMIT and "@" not in user
 
 
-def _hints(chat: Chat) -> Iterator[str]:
+def _drop_hints(chat: Chat, losses: Losses) -> None:
     if chat.seed is not None:
-        yield "seed"
+        losses.drop("seed")
     if chat.presence_penalty:
-        yield "presence_penalty"
+        losses.drop("presence_penalty")
     if chat.frequency_penalty:
-        yield "frequency_penalty"
-    yield from chat.hints
+        losses.drop("frequency_penalty")
+    if chat.hints:
+        losses.drop(*chat.hints)
 
 
 # --- the same dialect ----------------------------------------------------------------------------------------------
@@ -128,20 +148,29 @@ def _hints(chat: Chat) -> Iterator[str]:
 
 def adapt(facts: Facts, target: Target) -> Outgoing:
     """A request of this dialect: another model's name, members not for this provider left out, a clamp, quirks."""
-    fields: dict[str, Any] = {name: raw for name, raw in facts.fields.items() if name not in target.strip}
+    fields: dict[str, Any] = facts.fields.copy()
+    if not target.strip.isdisjoint(fields):
+        for name in target.strip:
+            fields.pop(name, None)
     fields["model"] = target.model
-    losses = Losses(drop_unsupported=True)
+    dropped: list[str] = []
     if target.max_tokens is not None and (facts.max_tokens is None or facts.max_tokens > target.max_tokens):
         fields["max_tokens"] = target.max_tokens
-        losses.drop("max_tokens")
-    if SEARCHED in bytes(facts.fields["messages"]):
-        fields["messages"] = _without_foreign(facts.fields["messages"], losses)
-    losses.drop(*quirks.apply(fields, target.quirks))
-    return Outgoing(msgspec.json.encode(fields), losses.named())
+        dropped.append("max_tokens")
+    if target.quirks != NO_QUIRKS:
+        dropped += quirks.apply(fields, target.quirks)
+    body = _encode(fields)
+    if body.find(SEARCHED) >= 0 and _drop_foreign(fields):
+        body = _encode(fields)
+        dropped.append("reasoning")
+    return Outgoing(body, tuple(dict.fromkeys(dropped)) if dropped else ())
 
 
-def _without_foreign(raw: Raw, losses: Losses) -> Raw | list[dict[str, Any]]:
+def _drop_foreign(fields: dict[str, Any]) -> bool:
+    """Leave out thoughts that only another vendor understands; whether there were any."""
     messages: list[dict[str, Any]] = []
+    found = False
+    raw = fields["messages"]
     for message in _MESSAGES.decode(raw):
         content = message.get("content", Raw())
         if SEARCHED not in bytes(content) or bytes(memoryview(content)[:1]) != b"[":
@@ -149,11 +178,11 @@ def _without_foreign(raw: Raw, losses: Losses) -> Raw | list[dict[str, Any]]:
             continue
         blocks = _BLOCKS.decode(content)
         kept = [block for block in blocks if not _is_foreign(block)]
-        if len(kept) < len(blocks):
-            losses.drop("reasoning")
+        found = found or len(kept) < len(blocks)
         if kept:
             messages.append({**message, "content": kept})
-    return messages
+    fields["messages"] = messages
+    return found
 
 
 def _is_foreign(block: dict[str, Raw]) -> bool:

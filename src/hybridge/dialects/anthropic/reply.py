@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Raw, Struct
-from msgspec.structs import replace
 
 from hybridge.chat import Part, Reasoning, Refusal, Reply, StopReason, Text, ToolCall
 from hybridge.dialects.anthropic.blocks import Block, reasoning_part
@@ -26,6 +25,8 @@ from hybridge.errors import EmptyAnswer, MalformedAnswer
 from hybridge.money import Usage
 from hybridge.types import Quirks
 
+#: A member of an enumeration is looked up in Python.
+_STOP, _TOOL_CALLS = StopReason.STOP, StopReason.TOOL_CALLS
 _STOPS = {
     "end_turn": StopReason.STOP,
     "max_tokens": StopReason.LENGTH,
@@ -46,13 +47,13 @@ _WIRE_STOPS = {
 }
 
 
-class StopDetails(Struct):
+class StopDetails(Struct, gc=False):
     """Why the model declined."""
 
     explanation: str | None = None
 
 
-class _Answer(Struct):
+class _Answer(Struct, gc=False):
     content: list[Block] | None = None
     id: str = ""
     model: str = ""
@@ -62,39 +63,46 @@ class _Answer(Struct):
     usage: Raw = Raw()
 
 
-class _BlockSize(Struct):
+class _BlockSize(Struct, gc=False):
     type: str
     text: Raw = Raw()
 
 
-class _Listened(Struct):
+class _Listened(Struct, gc=False):
     content: list[_BlockSize] | None = None
     stop_reason: str | None = None
     usage: Raw = Raw()
 
 
+_encode = msgspec.json.Encoder().encode
 _ANSWER = msgspec.json.Decoder(_Answer)
 _LISTENED = msgspec.json.Decoder(_Listened)
 _A = TypeVar("_A", _Answer, _Listened)
 
+#: What a text block holds that says nothing.
+_SILENT = (Raw(b'""'), Raw())
+
 
 def stop_reason(wire: str | None) -> StopReason:
     """The neutral word; a reason that nobody knows is a plain stop."""
-    return _STOPS.get(wire or "", StopReason.STOP)
+    return _STOPS.get(wire or "", _STOP)
 
 
 def wire_stop(stop: StopReason, has_calls: bool) -> str:
     """The word of this dialect. With a forced tool, others say `stop` where this one says `tool_use`."""
-    return "tool_use" if stop is StopReason.STOP and has_calls else _WIRE_STOPS[stop]
+    return "tool_use" if has_calls and stop is _STOP else _WIRE_STOPS[stop]
 
 
 def peek_reply(body: bytes, quirks: Quirks) -> Peek:
     """Listen to a whole answer. Raises a `ProviderError` for what is none."""
     answer = _answer(_LISTENED, body)
     usage = _usage(answer.usage, quirks)
-    content = any(block.type != "text" or len(memoryview(block.text)) > 2 for block in answer.content or ())
-    stop = stop_reason(answer.stop_reason)
-    _check(content, stop, usage)
+    stop = _STOPS.get(answer.stop_reason or "", _STOP)
+    for block in answer.content or ():
+        if block.type != "text" or block.text not in _SILENT:
+            break
+    else:
+        _check(stop, usage)
     return Peek(usage, stop)
 
 
@@ -102,26 +110,33 @@ def decode_reply(body: bytes, quirks: Quirks) -> Reply:
     """A whole answer; the call of our own JSON tool is the answer's text. Raises as `peek_reply`."""
     answer = _answer(_ANSWER, body)
     try:
-        parts = list(_parts(answer.content or ()))
+        parts = _parts(answer.content or ())
     except UnicodeDecodeError:
         raise MalformedAnswer("the answer is not valid UTF-8") from None
-    stop = stop_reason(answer.stop_reason)
-    unwrapped = any(block.type == "tool_use" and block.name == JSON_TOOL for block in answer.content or ())
-    if unwrapped and stop is StopReason.TOOL_CALLS and not any(isinstance(part, ToolCall) for part in parts):
-        stop = StopReason.STOP
-    if explanation := stop is StopReason.REFUSAL and answer.stop_details and answer.stop_details.explanation:
+    stop = _STOPS.get(answer.stop_reason or "", _STOP)
+    if stop is _TOOL_CALLS and _is_unwrapped(answer.content or (), parts):
+        stop = _STOP
+    if answer.stop_details is not None and answer.stop_details.explanation and stop is StopReason.REFUSAL:
+        explanation = answer.stop_details.explanation
         parts = [part for part in parts if part != Text(explanation)] + [Refusal(explanation)]
     usage = _usage(answer.usage, quirks)
-    _check(bool(parts), stop, usage)
+    if not parts:
+        _check(stop, usage)
     return Reply(answer.id, answer.model, tuple(parts), stop, usage or Usage(), answer.stop_sequence or "")
 
 
+def _is_unwrapped(blocks: Iterable[Block], parts: Iterable[Part]) -> bool:
+    """Whether the only calls are those of our own JSON tool."""
+    own = any(block.type == "tool_use" and block.name == JSON_TOOL for block in blocks)
+    return own and not any(isinstance(part, ToolCall) for part in parts)
+
+
 def _answer(decoder: msgspec.json.Decoder[_A], body: bytes) -> _A:
-    if not body.strip():
-        raise EmptyAnswer("the provider answered nothing")
     try:
         answer = decoder.decode(body)
     except UNREADABLE as exc:
+        if not body.strip():
+            raise EmptyAnswer("the provider answered nothing") from None
         _raise_reported(body)
         raise MalformedAnswer(f"not a message: {exc}", status=200, body=body[:1000]) from None
     if answer.content is None:
@@ -147,27 +162,31 @@ def _usage(raw: Raw, quirks: Quirks) -> Usage | None:
     return meter.usage
 
 
-def _check(content: bool, stop: StopReason, usage: Usage | None) -> None:
-    if is_empty(content, stop, usage):
+def _check(stop: StopReason, usage: Usage | None) -> None:
+    if is_empty(False, stop, usage):
         raise EmptyAnswer("a message without any content", status=200)
 
 
-def _parts(blocks: Iterable[Block]) -> Iterable[Part]:
-    signed: tuple[str, str] | None = None
+def _parts(blocks: Iterable[Block]) -> list[Part]:
+    parts: list[Part] = []
+    signed = ("", "")
     for block in blocks:
-        match block.type:
-            case "text" if block.text:
-                yield Text(block.text)
-            case "redacted_thinking" if (block.data or "").startswith(FOREIGN_CALL):
-                signed = unmarked(block.data or "", FOREIGN_CALL)
-            case "thinking" | "redacted_thinking":
-                yield reasoning_part(block)
-            case "tool_use" if block.name == JSON_TOOL:
-                yield Text(bytes(block.input).decode() or "{}")
-            case "tool_use":
-                call = ToolCall(block.id or "", block.name or "", bytes(block.input).decode() or "{}")
-                yield replace(call, origin=signed[0], signature=signed[1]) if signed else call
-                signed = None
+        kind = block.type
+        if kind == "text":
+            if block.text:
+                parts.append(Text(block.text))
+        elif kind == "tool_use":
+            whole = bytes(block.input).decode() or "{}"
+            if block.name == JSON_TOOL:
+                parts.append(Text(whole))
+                continue
+            parts.append(ToolCall(block.id or "", block.name or "", whole, signature=signed[1], origin=signed[0]))
+            signed = ("", "")
+        elif kind == "redacted_thinking" and (block.data or "").startswith(FOREIGN_CALL):
+            signed = unmarked(block.data or "", FOREIGN_CALL)
+        elif kind in ("thinking", "redacted_thinking"):
+            parts.append(reasoning_part(block))
+    return parts
 
 
 # --- to a client ---------------------------------------------------------------------------------------------------
@@ -180,23 +199,31 @@ def message_id(given: str, request_id: str) -> str:
 
 def encode_reply(reply: Reply, request_id: str) -> bytes:
     """A whole answer."""
-    calls = any(isinstance(part, ToolCall) for part in reply.parts)
-    refusal = "".join(part.text for part in reply.parts if isinstance(part, Refusal))
+    called, refusal = False, ""
+    blocks: list[dict[str, object]] = []
+    for part in reply.parts:
+        if isinstance(part, Text):
+            if part.text:
+                blocks.append({"type": "text", "text": part.text})
+            continue
+        called = called or isinstance(part, ToolCall)
+        refusal += part.text if isinstance(part, Refusal) else ""
+        blocks += _blocks(part)
     message = {
         "id": message_id(reply.id, request_id),
         "type": "message",
         "role": "assistant",
         "model": reply.model,
-        "content": [block for part in reply.parts for block in _blocks(part)],
-        **stop_members(reply.stop, reply.stop_sequence, refusal, calls),
+        "content": blocks,
+        **stop_members(reply.stop, reply.stop_sequence, refusal, called),
         "usage": usage_members(reply.usage),
     }
-    return msgspec.json.encode(message)
+    return _encode(message)
 
 
 def stop_members(stop: StopReason, sequence: str, refusal: str, calls: bool) -> dict[str, Any]:
     """Why it ended: `stop_reason`, `stop_sequence`, and for a refusal `stop_details`."""
-    if refusal and stop is StopReason.STOP:
+    if refusal and stop is _STOP:
         stop = StopReason.REFUSAL
     members: dict[str, Any] = {"stop_reason": wire_stop(stop, calls), "stop_sequence": sequence or None}
     if refusal:
@@ -206,7 +233,7 @@ def stop_members(stop: StopReason, sequence: str, refusal: str, calls: bool) -> 
 
 def _blocks(part: Part) -> Iterable[dict[str, object]]:
     match part:
-        case Text() | Refusal():
+        case Refusal():
             if part.text:
                 yield {"type": "text", "text": part.text}
         case Reasoning():

@@ -22,7 +22,16 @@ from hybridge.chat import (
     ToolStart,
     UsageEvent,
 )
-from hybridge.dialects.anthropic.events import Delta, Opening, WireEvent, error_in, read_event
+from hybridge.dialects.anthropic.events import (
+    More,
+    Opening,
+    WireEvent,
+    decode_more,
+    error_in,
+    more_in,
+    read_event,
+    read_more,
+)
 from hybridge.dialects.anthropic.marks import FOREIGN_CALL, unmarked
 from hybridge.dialects.anthropic.reply import stop_reason
 from hybridge.dialects.anthropic.tools import JSON_TOOL
@@ -45,6 +54,8 @@ class Decoder:
 
     def __init__(self, quirks: Quirks) -> None:
         self.ended = False
+        #: Whether the next chunk begins with an event that is to be read.
+        self._is_between = True
         self._splitter = Splitter()
         self._meter = Meter(quirks)
         self._message: str | None = None
@@ -56,24 +67,33 @@ class Decoder:
 
     def feed(self, chunk: bytes) -> list[Event]:
         """The events that `chunk` completes; after a failure or the end marker, none."""
+        # Nearly every chunk is one event, and that is more of a block.
         events: list[Event] = []
+        if self._is_between and (more := more_in(chunk, decode_more)):
+            self._hear(more, events)
+            return events
         for block in self._splitter.feed(chunk):
-            _, data = data_of(block)
-            if not data or self._failed or self.ended:
-                continue
-            try:
-                event = read_event(data)
-                if event is None:
-                    continue
-                # Nearly every event is one of these.
-                if event.type != "content_block_delta":
-                    events += self._events(event, data)
-                elif event.delta and (made := self._delta(self._open.get(event.index), event.delta)):
-                    events.append(made)
-            except ProviderError as exc:
-                self._failed = True
-                events.append(Failed(exc))
+            if self._failed or self.ended:
+                break
+            if more := more_in(block, decode_more):
+                self._hear(more, events)
+            elif data := data_of(block)[1]:
+                self._read(data, events)
+        self._is_between = not (self._splitter.pending or self._failed or self.ended)
         return events
+
+    def _read(self, data: bytes, events: list[Event]) -> None:
+        try:
+            event = read_event(data)
+            if event is None:
+                return
+            if event.type != "content_block_delta":
+                events += self._events(event, data)
+            elif more := read_more(data):
+                self._hear(more, events)
+        except ProviderError as exc:
+            self._failed = True
+            events.append(Failed(exc))
 
     def _events(self, event: WireEvent, data: bytes) -> Iterator[Event]:
         match event.type:
@@ -106,8 +126,9 @@ class Decoder:
     def _start(self, index: int, block: Opening) -> Iterator[Event]:
         if block.type == "text":
             self._open[index] = _Open("text")
-            if words := self._words(block.text):
-                yield words
+            if block.text:
+                self._text.append(block.text)
+                yield TextDelta(block.text)
         elif block.type == "tool_use":
             yield from self._call(index, block)
         elif block.type == "thinking":
@@ -140,22 +161,19 @@ class Decoder:
         yield ReasoningDelta(data=hidden, origin=origin, block=self._thoughts)
         self._thoughts += 1
 
-    def _delta(self, opened: _Open | None, delta: Delta) -> Event | None:
+    def _hear(self, more: More, events: list[Event]) -> None:
+        opened = self._open.get(more.index)
         if opened is None:
-            return None
-        if delta.type == "text_delta":
-            return self._words(delta.text)
-        if delta.type == "input_json_delta" and delta.partial_json and opened.kind == "tool_use":
-            return self._arguments(opened, delta.partial_json)
-        if opened.kind == "thinking":
-            return _thought(opened, delta.thinking, delta.signature)
-        return None
-
-    def _words(self, text: str | None) -> Event | None:
-        if not text:
-            return None
-        self._text.append(text)
-        return TextDelta(text)
+            return
+        piece = more.delta
+        if piece.type == "text_delta":
+            if piece.text:
+                self._text.append(piece.text)
+                events.append(TextDelta(piece.text))
+        elif piece.type == "input_json_delta" and piece.partial_json and opened.kind == "tool_use":
+            events.append(self._arguments(opened, piece.partial_json))
+        elif opened.kind == "thinking" and (thought := _thought(opened, piece.thinking, piece.signature)):
+            events.append(thought)
 
     def _arguments(self, opened: _Open, text: str) -> Event:
         opened.said = True

@@ -6,12 +6,13 @@ https://platform.claude.com/docs/en/build-with-claude/structured-outputs.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 from msgspec import Raw
 
-from hybridge.chat import Chat, Format, Tool, ToolCall
+from hybridge.chat import Chat, Format, Tool
 from hybridge.dialects.anthropic.models import Traits
 from hybridge.dialects.anthropic.schema import ANY_OBJECT, arguments_schema, is_object, strict_schema
 from hybridge.dialects.anthropic.turns import TOOL_NAME
@@ -24,14 +25,12 @@ _NO_ARGUMENTS_STRICT = Raw(b'{"type":"object","properties":{},"additionalPropert
 _JSON_TOOL_DESCRIPTION = "Answer by calling this tool: its input is the whole answer."
 
 
-def tool_members(chat: Chat, traits: Traits, losses: Losses) -> dict[str, Any]:
-    """`tools` and `tool_choice`."""
+def tool_members(chat: Chat, traits: Traits, called: Iterable[str], losses: Losses) -> dict[str, Any]:
+    """`tools` and `tool_choice`. `called` are the tools that the conversation mentions: the API wants them defined."""
     tools = [_tool(tool, traits, losses) for tool in chat.tools]
     if not tools:
-        # The API wants every tool that the conversation mentions to be defined.
-        called = dict.fromkeys(part.name for turn in chat.turns for part in turn.parts if isinstance(part, ToolCall))
         named = [{"name": name, "input_schema": ANY_OBJECT} for name in called]
-        return {"tools": named, "tool_choice": {"type": "none"}} if named else {}
+        return {"tools": named, "tool_choice": {"type": "none"}}
     members: dict[str, Any] = {"tools": tools}
     choice = chat.tool_choice
     if choice is not None:
@@ -57,11 +56,10 @@ def _tool(tool: Tool, traits: Traits, losses: Losses) -> dict[str, Any]:
     return written
 
 
-def format_members(chat: Chat, traits: Traits, fields: dict[str, Any], losses: Losses) -> None:
+def format_members(chat: Chat, form: Format, traits: Traits, fields: dict[str, Any], losses: Losses) -> None:
     """Adds the form of the answer to `fields`: `output_config.format`, or a tool that must be called."""
-    form = chat.format
     # A client that forces a tool gets a call, whose form is that of the tool.
-    if form is None or (chat.tools and chat.tool_choice is not None and chat.tool_choice.mode in ("any", "tool")):
+    if chat.tools and chat.tool_choice is not None and chat.tool_choice.mode in ("any", "tool"):
         return
     schema = strict_schema(form.schema) if form.schema is not None and traits.schemas else None
     if schema is not None:

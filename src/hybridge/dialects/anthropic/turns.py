@@ -9,13 +9,13 @@ import base64
 import binascii
 import re
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 from msgspec import Raw
 
-from hybridge.chat import Chat, File, Image, Part, Reasoning, Refusal, Text, ToolCall, ToolResult, Turn
+from hybridge.chat import File, Image, Part, Reasoning, Refusal, Text, ToolCall, ToolResult, Turn
 from hybridge.dialects.anthropic.marks import ORIGIN
 from hybridge.dialects.anthropic.models import Traits
 from hybridge.dialects.anthropic.places import UNREADABLE
@@ -35,13 +35,6 @@ TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
 Block = dict[str, Any]
 
 
-def cache_marks(chat: Chat) -> int:
-    """How many ends of cacheable prefixes the chat has."""
-    parts = [part for turn in chat.turns for part in turn.parts]
-    inner = [part for result in parts if isinstance(result, ToolResult) for part in result.parts]
-    return sum(1 for part in (*chat.system, *parts, *inner) if isinstance(part, Text) and part.cache)
-
-
 def call_id(given: str) -> str:
     """A call id in the letters that the API takes, the same for a call and its result."""
     clean = _NOT_IN_IDS.sub("_", given)
@@ -49,42 +42,56 @@ def call_id(given: str) -> str:
 
 
 class Writing:
-    """Writes parts as blocks and keeps account of what is lost."""
+    """Writes parts as blocks and keeps account of what is lost. `called` holds the names of the tools called so far."""
 
-    def __init__(self, traits: Traits, images: Mapping[str, tuple[str, str]], losses: Losses, marks: int) -> None:
+    def __init__(self, traits: Traits, images: Mapping[str, tuple[str, str]], losses: Losses) -> None:
+        self.called: dict[str, None] = {}
         self._traits = traits
         self._images = images
         self._losses = losses
-        #: The API takes four marks; the last ones cover the longest prefixes.
-        self._marks_to_skip = max(0, marks - _CACHE_MARKS)
+        self._marked: list[Block] = []
+        self._has_results = False
 
     def system(self, texts: Sequence[Text]) -> list[Block]:
         """The blocks of a system prompt."""
         return [self._text(text) for text in texts if text.text]
 
+    def drop_marks(self) -> None:
+        """Take back all marks of cacheable prefixes but the last four: the API takes no more."""
+        for block in self._marked[:-_CACHE_MARKS]:
+            del block["cache_control"]
+            self._losses.drop("cache_control")
+
     def messages(self, turns: Sequence[Turn]) -> list[dict[str, Any]]:
         """The messages: user first, no two of one role in a row, none without content."""
         messages: list[dict[str, Any]] = []
-        for role, blocks in self._turns(turns):
+        for at, turn in enumerate(turns):
+            role, blocks = (
+                self._system_turn(turns, at) if turn.role == "system" else (turn.role, self._said(turn.parts))
+            )
             if not blocks:
                 continue
             if messages and messages[-1]["role"] == role:
                 messages[-1]["content"] += blocks
             else:
                 messages.append({"role": role, "content": blocks})
-        for message in messages:
-            message["content"].sort(key=lambda block: block["type"] != "tool_result")
+        if self._has_results:
+            for message in messages:
+                message["content"].sort(key=lambda block: block["type"] != "tool_result")
         if not messages or messages[0]["role"] != "user":
             messages.insert(0, {"role": "user", "content": [{"type": "text", "text": PLACEHOLDER}]})
-        self._prefill(messages[-1])
+        if messages[-1]["role"] == "assistant":
+            self._prefill(messages[-1])
         return messages
 
-    def _turns(self, turns: Sequence[Turn]) -> Iterator[tuple[str, list[Block]]]:
-        for at, turn in enumerate(turns):
-            if turn.role == "system":
-                yield self._system_turn(turns, at)
-            else:
-                yield turn.role, [block for part in turn.parts for block in self._blocks(part)]
+    def _said(self, parts: Sequence[Part]) -> list[Block]:
+        blocks: list[Block] = []
+        for part in parts:
+            if not isinstance(part, Text):
+                blocks += self._blocks(part)
+            elif part.text:
+                blocks.append(self._text(part))
+        return blocks
 
     def _system_turn(self, turns: Sequence[Turn], at: int) -> tuple[str, list[Block]]:
         blocks = self.system([part for part in turns[at].parts if isinstance(part, Text)])
@@ -97,8 +104,6 @@ class Writing:
         return "user", blocks
 
     def _prefill(self, last: dict[str, Any]) -> None:
-        if last["role"] != "assistant":
-            return
         if not self._traits.prefill:
             self._losses.refuse("prefill")
         block = last["content"][-1]
@@ -109,14 +114,14 @@ class Writing:
 
     def _blocks(self, part: Part) -> Iterable[Block]:
         match part:
-            case Text():
-                return [self._text(part)] if part.text else []
-            case Refusal():
-                return [{"type": "text", "text": part.text}] if part.text else []
             case ToolCall():
+                self.called[part.name] = None
                 return [_call(part)]
             case ToolResult():
+                self._has_results = True
                 return [self._result(part)]
+            case Refusal():
+                return [{"type": "text", "text": part.text}] if part.text else []
             case Reasoning():
                 return self._reasoning(part)
         return self._media(part)
@@ -132,11 +137,8 @@ class Writing:
     def _text(self, part: Text) -> Block:
         block: Block = {"type": "text", "text": part.text}
         if part.cache:
-            if self._marks_to_skip:
-                self._marks_to_skip -= 1
-                self._losses.drop("cache_control")
-            else:
-                block["cache_control"] = {"type": "ephemeral"} | ({"ttl": "1h"} if part.cache == "1h" else {})
+            block["cache_control"] = {"type": "ephemeral"} | ({"ttl": "1h"} if part.cache == "1h" else {})
+            self._marked.append(block)
         return block
 
     def _image(self, part: Image) -> Block:
@@ -151,7 +153,7 @@ class Writing:
 
     def _result(self, part: ToolResult) -> Block:
         block: Block = {"type": "tool_result", "tool_use_id": call_id(part.call_id)}
-        content = [inner for given in part.parts for inner in self._blocks(given)]
+        content = self._said(part.parts)
         if len(content) == 1 and content[0].keys() == {"type", "text"}:
             block["content"] = content[0]["text"]
         elif content:

@@ -16,16 +16,16 @@ from hybridge.money import NANO, Usage
 from hybridge.types import NO_QUIRKS, Quirks
 
 
-class _CacheCreation(Struct):
+class _CacheCreation(Struct, gc=False):
     ephemeral_5m_input_tokens: int | None = None
     ephemeral_1h_input_tokens: int | None = None
 
 
-class _OutputDetails(Struct):
+class _OutputDetails(Struct, gc=False):
     thinking_tokens: int | None = None
 
 
-class _Counts(Struct):
+class _Counts(Struct, gc=False):
     input_tokens: int | None = None
     cache_creation_input_tokens: int | None = None
     cache_read_input_tokens: int | None = None
@@ -34,40 +34,41 @@ class _Counts(Struct):
     output_tokens_details: _OutputDetails | None = None
 
 
-_COUNTS = msgspec.json.Decoder(_Counts)
+_decode_counts = msgspec.json.Decoder(_Counts).decode
 _MEMBERS = msgspec.json.Decoder(dict[str, Raw])
 
 
 class Meter:
     """Hears every usage of one answer: later ones are cumulative and may leave members out, so the last word counts."""
 
+    _heard = False
+    _input = _read = _written = _written_1h = _output = _thinking = 0
+    _reported: int | None = None
+
     def __init__(self, quirks: Quirks = NO_QUIRKS) -> None:
         self._quirks = quirks
-        self._heard = False
-        self._input = self._read = self._written = self._written_1h = self._output = self._thinking = 0
-        self._reported: int | None = None
 
     def hear(self, raw: Raw, *, output: bool = True) -> None:
         """A `usage` object; anything else is passed over. `output` is false where that number is a placeholder."""
         try:
-            counts = _COUNTS.decode(raw)
+            counts = _decode_counts(raw)
         except UNREADABLE:
             return
         self._heard = True
-        self._hear_input(counts)
+        if counts.input_tokens is not None:
+            self._input = counts.input_tokens
         if output and counts.output_tokens is not None:
             self._output = counts.output_tokens
-        if counts.output_tokens_details and counts.output_tokens_details.thinking_tokens is not None:
+        if counts.cache_read_input_tokens is not None:
+            self._read = counts.cache_read_input_tokens
+        if counts.cache_creation_input_tokens is not None or counts.cache_creation is not None:
+            self._hear_written(counts.cache_creation_input_tokens, counts.cache_creation)
+        if counts.output_tokens_details is not None and counts.output_tokens_details.thinking_tokens is not None:
             self._thinking = counts.output_tokens_details.thinking_tokens
         if self._quirks.cost_path:
             self._reported = reported_nano_usd(raw, self._quirks)
 
-    def _hear_input(self, counts: _Counts) -> None:
-        if counts.input_tokens is not None:
-            self._input = counts.input_tokens
-        if counts.cache_read_input_tokens is not None:
-            self._read = counts.cache_read_input_tokens
-        total, created = counts.cache_creation_input_tokens, counts.cache_creation
+    def _hear_written(self, total: int | None, created: _CacheCreation | None) -> None:
         if created is not None:
             self._written_1h = created.ephemeral_1h_input_tokens or 0
             total = max(total or 0, self._written_1h + (created.ephemeral_5m_input_tokens or 0))
@@ -79,14 +80,15 @@ class Meter:
         """What was heard so far, in disjoint buckets; `None` before the first word."""
         if not self._heard:
             return None
-        thinking = min(self._thinking, self._output)
+        written_1h, output = self._written_1h, self._output
+        thinking = self._thinking if self._thinking < output else output
         return Usage(
-            input=self._input,
-            cache_read=self._read,
-            cache_write=self._written - self._written_1h,
-            cache_write_1h=self._written_1h,
-            output=self._output - thinking,
-            reasoning=thinking,
+            self._input,
+            self._read,
+            self._written - written_1h,
+            written_1h,
+            output - thinking,
+            thinking,
             reported_nano_usd=self._reported,
         )
 
