@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -99,7 +99,13 @@ class Upstream:
         """Make the call; `commit` starts the sink. Raises a `ProviderError`, or `ClientGone` from the sink."""
         request, deployment = call.request, call.deployment
         line = self._lines.get((deployment.id, request.dialect, request.stream)) or self._line(request, deployment)
-        outgoing = await self._encode(call, line)
+        target = line.target
+        if call.max_tokens is not None or request.private or request.options.drop_unsupported:
+            target = _own(target, call)
+        if line.theirs.name == request.dialect:
+            outgoing = line.theirs.provider.adapt(request.facts, target)
+        else:
+            outgoing = await self._translated(request, line.theirs, target)
         call.dropped = outgoing.dropped
         now = self._loop_time()
         timeouts = deployment.timeouts
@@ -144,17 +150,7 @@ class Upstream:
         self._lines[deployment.id, request.dialect, request.stream] = line
         return line
 
-    async def _encode(self, call: Call, line: _Line) -> Outgoing:
-        request, theirs, target = call.request, line.theirs, line.target
-        if call.max_tokens is not None or request.private or request.options.drop_unsupported:
-            target = replace(
-                target,
-                max_tokens=call.max_tokens,
-                drop_unsupported=request.options.drop_unsupported,
-                strip=target.strip | request.private,
-            )
-        if theirs.name == request.dialect:
-            return theirs.provider.adapt(request.facts, target)
+    async def _translated(self, request: Request, theirs: Dialect, target: Target) -> Outgoing:
         chat = decoded(request)
         urls = theirs.provider.images_to_fetch(chat)
         if urls:
@@ -172,7 +168,7 @@ class Upstream:
             error.headers = call.headers
             raise error
         if not call.request.stream or headers.get("content-type", "").startswith(_WHOLE):
-            await self._whole(call, theirs, answer)
+            self._whole(call, theirs, await answer.read(ANSWER_LIMIT), headers)
             commit(call)
             if call.request.stream:
                 sink.end(call.body)
@@ -180,15 +176,14 @@ class Upstream:
             call.content_type = dialect(call.request.dialect).client.stream_content_type
             await self._relay(call, self._relay_for(call, theirs), answer, sink, commit)
 
-    async def _whole(self, call: Call, theirs: Dialect, answer: Answer) -> None:
-        body = await answer.read(ANSWER_LIMIT)
+    def _whole(self, call: Call, theirs: Dialect, body: bytes, headers: Mapping[str, str]) -> None:
         request, quirks = call.request, call.deployment.surface.quirks
         ours = dialect(request.dialect)
         if theirs is ours and not request.stream:
             peek = theirs.provider.peek_reply(body, quirks)
             call.usage = peek.usage
             self._judge(peek.stop)
-            call.content_type = answer.headers.get("content-type", "application/json").encode()
+            call.content_type = headers.get("content-type", "application/json").encode()
             call.body = body
             return
         reply = theirs.provider.decode_reply(body, quirks)
@@ -303,6 +298,17 @@ class _Passing:
         if relay.error is not None:
             raise relay.error
         return not sink.full
+
+
+def _own(target: Target, call: Call) -> Target:
+    """What a request wants otherwise than most."""
+    request = call.request
+    return replace(
+        target,
+        max_tokens=call.max_tokens,
+        drop_unsupported=request.options.drop_unsupported,
+        strip=target.strip | request.private,
+    )
 
 
 def decoded(request: Request) -> Chat:

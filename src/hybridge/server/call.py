@@ -99,17 +99,29 @@ class Call(Struct, eq=False):
         return self.query_value("key") if self.query else None
 
     async def body(self, limit: int) -> bytes:
-        """The whole body. Raises `RequestTooLarge` beyond `limit` bytes, `ClientGone` if it never came whole."""
+        """The whole body, once it is there.
+
+        Raises `RequestTooLarge` beyond `limit` bytes, as soon as that is known; `ClientGone` if it never comes whole.
+        """
         announced = self.headers.get(b"content-length", b"")
         if announced.isdigit() and int(announced) > limit:
             raise RequestTooLarge(f"the body has {int(announced)} bytes; server.max_body allows {limit}")
         while not self.whole and self.size <= limit:
             await self.wire.more()
+        return self.take(limit)
+
+    def take(self, limit: int) -> bytes:
+        """The body, if it is `whole`. Raises `RequestTooLarge` beyond `limit` bytes."""
+        pieces = self.pieces
         if self.size > limit:
-            self.pieces.clear()
-            raise RequestTooLarge(f"the body is larger than the {limit} bytes that server.max_body allows")
-        pieces, self.pieces = self.pieces, []
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            pieces.clear()
+            some = "" if self.whole else "more than "
+            raise RequestTooLarge(f"the body has {some}{self.size} bytes; server.max_body allows {limit}")
+        if len(pieces) == 1:
+            return pieces.pop()
+        body = b"".join(pieces)
+        pieces.clear()
+        return body
 
     def reply(self, status: int, body: bytes, content_type: bytes = b"application/json") -> None:
         """Send a whole answer. Raises `ClientGone`."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from hybridge.access.keys import VirtualKey
 from hybridge.dialects.codec import Dialect
 from hybridge.errors import Unavailable
 from hybridge.server.call import Call
@@ -11,15 +10,18 @@ from hybridge.server.options import read_options
 from hybridge.types import Operation, Request
 
 
-async def take_in(
-    front: Front, call: Call, dialect: Dialect, key: VirtualKey, operation: Operation = Operation.CHAT
-) -> Request:
-    """Read the body and its facts. Raises `InvalidRequest` and its kin, `RequestTooLarge`, `ClientGone`."""
+async def take_in(front: Front, call: Call, dialect: Dialect, operation: Operation = Operation.CHAT) -> Request:
+    """Let the caller in, read the body and its facts; the call has its request's id from then on.
+
+    Raises `InvalidApiKey`, `Unavailable` (`draining`), `InvalidRequest` and its kin, `RequestTooLarge`, `ClientGone`.
+    """
+    key = front.keys.admit(call.secret())
+    call.request_id = front.ids.make(key.id)
     if front.draining:
         raise Unavailable(
             "this gateway is being stopped; send the request again in a moment", code="draining", retry_after=1
         )
-    body = await call.body(front.max_body)
+    body = call.take(front.max_body) if call.whole else await call.body(front.max_body)
     model = call.params.get("model")
     stream = None if model is None else call.params["verb"] == "streamGenerateContent"
     facts = dialect.client.read_facts(body, model, stream)

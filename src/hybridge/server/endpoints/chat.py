@@ -20,9 +20,7 @@ log = logging.getLogger("hybridge.server")
 async def chat(front: Front, call: Call, dialect: Dialect, framed: Callable[[Sink], Sink] | None = None) -> None:
     """Answer a chat, `framed` in another way where that is wanted; an error after the first content is the stream's
     last event."""
-    key = front.keys.admit(call.secret())
-    call.request_id = front.ids.make(key.id)
-    request = await take_in(front, call, dialect, key)
+    request = await take_in(front, call, dialect)
     sink: Sink = HttpSink(call, request, front.rates, reveal=front.reveal)
     if framed is not None:
         sink = framed(sink)

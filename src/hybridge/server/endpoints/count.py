@@ -14,9 +14,7 @@ from hybridge.types import Operation
 
 async def count_tokens(front: Front, call: Call, dialect: Dialect) -> None:
     """How many tokens a request would take in, as our own tokenizer counts them."""
-    key = front.keys.admit(call.secret())
-    call.request_id = front.ids.make(key.id)
-    request = await take_in(front, call, dialect, key, Operation.COUNT_TOKENS)
+    request = await take_in(front, call, dialect, Operation.COUNT_TOKENS)
     front.router.known(request)
     if not front.counter.loaded:
         # Whoever asks for a count is to have it exact, and nobody else is to wait for the vocabulary.

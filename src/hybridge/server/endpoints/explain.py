@@ -15,9 +15,7 @@ from hybridge.server.intake import take_in
 
 async def explain(front: Front, call: Call, dialect: Dialect) -> None:
     """The same body as a chat request, the plan as the answer."""
-    key = front.keys.admit(call.secret())
-    call.request_id = front.ids.make(key.id)
-    request = await take_in(front, call, dialect, key)
+    request = await take_in(front, call, dialect)
     found = front.router.consider(request)
     if not front.reveal and found.error is not None:
         found = replace(found, error=discreet(found.error))
