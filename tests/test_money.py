@@ -219,6 +219,23 @@ def test_an_amount_is_exact(nano: int, per_usd: Decimal) -> None:
         assert table.amount(nano) == nano * per_usd / 10**9
 
 
+@given(
+    st.integers(-(10**15), 10**18) | st.sampled_from([0, 1, 10**9, 5 * 10**8]),
+    st.decimals("0.0001", 10**6, places=6)
+    | st.sampled_from([Decimal(x) for x in ("26300", "1", "1E+3", "2.50", "1E-40")]),
+    st.booleans(),
+)
+def test_an_amount_as_text_is_the_amount(nano: int, per_usd: Decimal, named: bool) -> None:
+    table = rates("XTS", {"XTS": Rate("XTS", per_usd, dt.date(2026, 11, 22))})
+    amount = table.amount(nano)
+    assert table.text(nano, "XTS" if named else None) == f"{plain(amount)} XTS"
+
+
+def test_an_amount_of_an_unknown_currency_names_the_known_ones() -> None:
+    with pytest.raises(ValueError, match="no rate for XYZ; known: USD, VND"):
+        rates().text(1, "XYZ")
+
+
 @given(st.decimals(0, 10**9, places=4), st.decimals("0.01", 10**6, places=4))
 def test_a_budget_is_never_widened_by_rounding(amount: Decimal, per_usd: Decimal) -> None:
     assume(per_usd > 0)

@@ -19,12 +19,15 @@ NANO = 1_000_000_000
 FEMTO_PER_NANO = 1_000_000
 PPM = 1_000_000
 
+#: Decimals of nano-USD, and those of a rate that is computed with as a whole number.
+_NANO_PLACES = 9
+_MOST_PLACES = 30
 #: Wide enough that no product of a cost and a rate is ever rounded.
 _EXACT = Context(prec=60)
 _MONEY = re.compile(r"^\s*([0-9][0-9_]*(?:\.[0-9]+)?|\.[0-9]+)\s*([A-Za-z]{3})\s*$")
 
 
-class Usage(Struct, frozen=True):
+class Usage(Struct, frozen=True, omit_defaults=True, gc=False):
     """What a call consumed, in disjoint buckets of tokens (`requests` counts calls).
 
     `output` excludes `reasoning` and `audio_output`; `input` excludes cached and audio tokens.
@@ -165,31 +168,38 @@ def _decimal(value: Decimal | str | float) -> Decimal:
 
 
 def _round_half_even(numerator: int, denominator: int) -> int:
-    quotient, rest = divmod(numerator, denominator)
-    twice = 2 * rest
-    if twice > denominator or (twice == denominator and quotient & 1):
-        return quotient + 1
-    return quotient
+    quotient = numerator // denominator
+    twice = 2 * (numerator - quotient * denominator)
+    if twice < denominator or (twice == denominator and not quotient & 1):
+        return quotient
+    return quotient + 1
 
 
 def cost_nano_usd(price: Price, usage: Usage, terms: Terms = LIST_TERMS) -> int:
     """What `usage` costs at `price`, in nano-USD: exact, then rounded half-even once."""
-    at = price.at(usage.prompt_tokens) if price.tiers else price
-    femto = (
-        usage.input * at.input
-        + usage.cache_read * at.cache_read
-        + usage.cache_write * at.cache_write
-        + usage.cache_write_1h * at.cache_write_1h
-        + usage.output * at.output
-        + usage.reasoning * at.reasoning
-        + usage.audio_input * at.audio_input
-        + usage.audio_output * at.audio_output
-        + usage.image * at.image
-        + usage.requests * at.per_request * FEMTO_PER_NANO
-    )
-    if not (terms.fee_ppm or terms.discount_ppm):
-        return _round_half_even(femto, FEMTO_PER_NANO)
-    return _round_half_even(femto * (PPM + terms.fee_ppm) * (PPM - terms.discount_ppm), FEMTO_PER_NANO * PPM * PPM)
+    at = price
+    if price.tiers:
+        at = price.at(usage.prompt_tokens)
+    femto = usage.input * at.input + usage.output * at.output
+    # Most calls leave all others empty.
+    if usage.cache_read or usage.cache_write or usage.cache_write_1h:
+        femto += (
+            usage.cache_read * at.cache_read
+            + usage.cache_write * at.cache_write
+            + usage.cache_write_1h * at.cache_write_1h
+        )
+    if usage.reasoning:
+        femto += usage.reasoning * at.reasoning
+    if usage.audio_input or usage.audio_output or usage.image:
+        femto += usage.audio_input * at.audio_input + usage.audio_output * at.audio_output + usage.image * at.image
+    if at.per_request:
+        femto += usage.requests * at.per_request * FEMTO_PER_NANO
+    if terms.fee_ppm or terms.discount_ppm:
+        return _round_half_even(femto * (PPM + terms.fee_ppm) * (PPM - terms.discount_ppm), FEMTO_PER_NANO * PPM * PPM)
+    # `_round_half_even`, said straight.
+    nano = femto // FEMTO_PER_NANO
+    twice = 2 * (femto - nano * FEMTO_PER_NANO)
+    return nano if twice < FEMTO_PER_NANO or (twice == FEMTO_PER_NANO and not nano & 1) else nano + 1
 
 
 def reported_cost_nano_usd(reported: int, terms: Terms = LIST_TERMS) -> int:
@@ -228,6 +238,14 @@ class Rates(Struct, frozen=True):
 
     default: str
     by_currency: dict[str, Rate]
+    #: The rates of usual size as whole numbers: nano-USD times `factor` are so many of the last of `places` decimals.
+    _whole: dict[str, tuple[int, int]] = {}
+
+    def __post_init__(self) -> None:
+        for currency, rate in self.by_currency.items():
+            _, digits, exponent = rate.per_usd.as_tuple()
+            if isinstance(exponent, int) and -_MOST_PLACES <= exponent <= 0:
+                self._whole[currency] = int("".join(map(str, digits))), _NANO_PLACES - exponent
 
     def rate(self, currency: str) -> Rate:
         """The rate of a currency. Raises `ValueError` naming those that are known."""
@@ -248,7 +266,16 @@ class Rates(Struct, frozen=True):
 
     def text(self, nano_usd: int, currency: str | None = None) -> str:
         """`"0.48129 VND"`: exact, not rounded, without trailing zeros."""
-        return f"{plain(self.amount(nano_usd, currency))} {currency or self.default}"
+        currency = currency or self.default
+        whole = self._whole.get(currency)
+        if whole is None or nano_usd < 0:
+            return f"{plain(self.amount(nano_usd, currency))} {currency}"
+        factor, places = whole
+        digits = str(nano_usd * factor)
+        if len(digits) <= places:
+            digits = digits.zfill(places + 1)
+        part = digits[-places:].rstrip("0")
+        return f"{digits[:-places]}.{part} {currency}" if part else f"{digits[:-places]} {currency}"
 
 
 def plain(amount: Decimal) -> str:

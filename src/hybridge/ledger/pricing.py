@@ -15,27 +15,35 @@ def settle(attempt: Attempt, deployment: Deployment, estimate: Usage | None = No
     provider's own bill wins over the price. A failure that consumed nothing costs nothing; a success of which nobody
     says what it consumed is unpriced.
     """
-    estimated = estimate is not None
-    if estimate is not None:
-        attempt.usage = estimate
     usage = attempt.usage
+    price = deployment.price
+    if estimate is not None:
+        usage = attempt.usage = estimate
     if usage is None:
         nothing = bool(attempt.error_class)
         attempt.cost_nano_usd, attempt.cost_source = (0, "") if nothing else (None, "unpriced")
-    else:
-        attempt.cost_nano_usd, attempt.cost_source = cost_of(usage, deployment, estimated=estimated)
-        attempt.price_id = deployment.price.id if deployment.price else ""
+        return
+    if price is not None:
+        attempt.price_id = price.id
+        if estimate is None and usage.reported_nano_usd is None:
+            # What `cost_of` would say, said straight: nearly every attempt is of this kind.
+            attempt.cost_nano_usd = cost_nano_usd(price, usage, deployment.terms)
+            attempt.cost_source = "computed"
+            return
+    attempt.cost_nano_usd, attempt.cost_source = cost_of(usage, deployment, estimated=estimate is not None)
 
 
 def cost_of(usage: Usage, deployment: Deployment, *, estimated: bool = False) -> tuple[int | None, CostSource]:
     """What that usage costs at that deployment in nano-USD, fee and discount included, and the source of the figure."""
-    if usage.reported_nano_usd is not None:
-        if deployment.reported_includes_fee:
-            return usage.reported_nano_usd, "provider"
-        return reported_cost_nano_usd(usage.reported_nano_usd, deployment.terms), "provider"
-    if deployment.price is None:
+    reported = usage.reported_nano_usd
+    if reported is not None:
+        if not deployment.reported_includes_fee:
+            reported = reported_cost_nano_usd(reported, deployment.terms)
+        return reported, "provider"
+    price = deployment.price
+    if price is None:
         return None, "unpriced"
-    return cost_nano_usd(deployment.price, usage, deployment.terms), "estimated" if estimated else "computed"
+    return cost_nano_usd(price, usage, deployment.terms), "estimated" if estimated else "computed"
 
 
 def cut_short(seen: Usage | None, prompt_tokens: int, output_tokens: int) -> Usage:
