@@ -10,8 +10,6 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 
-from msgspec.structs import astuple
-
 from hybridge.ledger.entry import LedgerEntry
 from hybridge.money import BUCKETS, NANO, Usage
 from hybridge.observers.samples import OVERHEAD_SECONDS, SECONDS, Sample
@@ -22,32 +20,41 @@ MOST_UNLISTED = 200
 
 _MICRO = 1_000_000
 
+#: The buckets that are empty in most calls.
+_RARE = tuple(bucket for bucket in BUCKETS if bucket not in ("input", "output"))
 
-class _Histogram:
-    __slots__ = ("counts", "ends", "total")
-
-    def __init__(self, ends: tuple[float, ...]) -> None:
-        self.ends = ends
-        self.counts = [0] * (len(ends) + 1)
-        self.total = 0.0
-
-    def observe(self, value: float) -> None:
-        self.counts[bisect_left(self.ends, value)] += 1
-        self.total += value
+_SECONDS_US = tuple(round(end * _MICRO) for end in SECONDS)
+_OVERHEAD_US = tuple(round(end * _MICRO) for end in OVERHEAD_SECONDS)
 
 
 class _Deployment:
-    """What is counted of one deployment."""
+    """What is counted of one deployment. Of each histogram the counts of its buckets, and the sum in microseconds."""
 
-    __slots__ = ("cost", "first_token", "outcomes", "overhead", "request", "tokens")
+    __slots__ = (
+        "cost",
+        "first_token",
+        "first_token_us",
+        "input",
+        "outcomes",
+        "output",
+        "overhead",
+        "overhead_us",
+        "request",
+        "request_us",
+        "requests",
+        "successes",
+        "tokens",
+    )
 
     def __init__(self) -> None:
-        self.request = _Histogram(SECONDS)
-        self.first_token = _Histogram(SECONDS)
-        self.overhead = _Histogram(OVERHEAD_SECONDS)
+        self.requests: defaultdict[tuple[str, str, str, int], int] = defaultdict(int)
+        self.request, self.request_us = [0] * (len(SECONDS) + 1), 0
+        self.first_token, self.first_token_us = [0] * (len(SECONDS) + 1), 0
+        self.overhead, self.overhead_us = [0] * (len(OVERHEAD_SECONDS) + 1), 0
+        self.successes = 0
         self.outcomes: defaultdict[str, int] = defaultdict(int)
-        #: By the fields of `Usage`, of which the buckets come first.
-        self.tokens = [0] * len(Usage.__struct_fields__)
+        self.input, self.output = 0, 0
+        self.tokens: defaultdict[str, int] = defaultdict(int)
         self.cost: defaultdict[str, int] = defaultdict(int)
 
 
@@ -60,88 +67,117 @@ class Metrics:
     def __init__(self, listed: Callable[[str], bool], gauges: Callable[[], Iterable[Sample]] = tuple) -> None:
         self.listed = listed
         self.gauges = gauges
-        self._requests: defaultdict[tuple[str, str, str, str, int], int] = defaultdict(int)
+        #: By operation, dialect and status, of those that nobody was asked for.
+        self._refused: defaultdict[tuple[str, str, int], int] = defaultdict(int)
         self._deployments: dict[str, _Deployment] = {}
-        self._names: set[str] = set()
+        #: The deployments that have a label of their own, as they are counted.
+        self._own: dict[str, _Deployment] = {}
         self._unlisted = 0
 
     def __call__(self, entry: LedgerEntry) -> None:
         """Count a request that is over."""
         attempts = entry.attempts
         if not attempts:
-            self._requests[entry.operation, entry.dialect, "", "", entry.status] += 1
+            self._refused[entry.operation, entry.dialect, entry.status] += 1
             return
+        # As plain as can be, since every request comes here.
         for attempt in attempts:
-            name = self._count(attempt)
-        counted = self._deployments[name]
-        last = attempts[-1]
-        counted.request.observe((entry.ended_us - entry.started_us) / _MICRO)
-        before, after = attempts[0].started_us - entry.started_us, entry.ended_us - last.ended_us
-        counted.overhead.observe((before + after) / _MICRO)
-        self._requests[entry.operation, entry.dialect, name, last.kind, entry.status] += 1
+            try:
+                counted = self._own[attempt.deployment]
+            except KeyError:
+                counted = self._named(attempt)
+            _count(counted, attempt)
+        began, ended = entry.started_us, entry.ended_us
+        counted.requests[entry.operation, entry.dialect, attempt.kind, entry.status] += 1
+        took = ended - began
+        counted.request[bisect_left(_SECONDS_US, took)] += 1
+        counted.request_us += took
+        took = attempts[0].started_us - began + ended - attempt.ended_us
+        counted.overhead[bisect_left(_OVERHEAD_US, took)] += 1
+        counted.overhead_us += took
 
-    def _count(self, attempt: Attempt) -> str:
-        name = attempt.deployment
-        if name not in self._names:
-            name = self._name(attempt)
+    def _named(self, attempt: Attempt) -> _Deployment:
+        """Where the attempt is counted, as its deployment has no label of its own so far."""
+        own = self._has_label(attempt)
+        name = attempt.deployment if own else f"{attempt.provider}/other"
         counted = self._deployments.get(name)
         if counted is None:
             counted = self._deployments[name] = _Deployment()
-        counted.outcomes[attempt.error_class] += 1
-        if attempt.first_content_us:
-            counted.first_token.observe((attempt.first_content_us - attempt.started_us) / _MICRO)
-        if attempt.cost_source:
-            # Unpriced is never zero: it is counted apart, in calls.
-            cost = attempt.cost_nano_usd
-            counted.cost[attempt.cost_source] += 1 if cost is None else cost
-        usage = attempt.usage
-        if usage is not None:
-            tokens = counted.tokens
-            for place, count in enumerate(astuple(usage)):
-                if count:
-                    tokens[place] += count
-        return name
+        if own:
+            self._own[name] = counted
+        return counted
 
-    def _name(self, attempt: Attempt) -> str:
-        """What the attempt's deployment is called in a label, where it has not one of its own yet."""
-        name = attempt.deployment
-        if not self.listed(name):
-            if attempt.error_class or self._unlisted == MOST_UNLISTED:
-                return f"{attempt.provider}/other"
-            self._unlisted += 1
-        self._names.add(name)
-        return name
+    def _has_label(self, attempt: Attempt) -> bool:
+        if self.listed(attempt.deployment):
+            return True
+        if attempt.error_class or self._unlisted == MOST_UNLISTED:
+            return False
+        self._unlisted += 1
+        return True
 
     def labels(self, deployment: str) -> bool:
         """Whether a deployment has a label of its own."""
-        return deployment in self._names
+        return deployment in self._own
 
     def samples(self) -> list[Sample]:
         """Everything as it stands."""
         found = [
-            Sample("hybridge_requests_total", (*labels, str(status)), count)
-            for (*labels, status), count in self._requests.items()
+            Sample("hybridge_requests_total", (operation, dialect, "", "", str(status)), count)
+            for (operation, dialect, status), count in self._refused.items()
         ]
         for name, counted in self._deployments.items():
             found += _samples(name, counted)
         return [*found, *self.gauges()]
 
 
+def _count(counted: _Deployment, attempt: Attempt) -> None:
+    if attempt.error_class:
+        counted.outcomes[attempt.error_class] += 1
+    else:
+        counted.successes += 1
+    if attempt.first_content_us:
+        took = attempt.first_content_us - attempt.started_us
+        counted.first_token[bisect_left(_SECONDS_US, took)] += 1
+        counted.first_token_us += took
+    if attempt.cost_source:
+        # Unpriced is never zero: it is counted apart, in calls.
+        cost = attempt.cost_nano_usd
+        counted.cost[attempt.cost_source] += 1 if cost is None else cost
+    usage = attempt.usage
+    if usage is None:
+        return
+    counted.input += usage.input
+    counted.output += usage.output
+    rare = usage.cache_read or usage.cache_write or usage.cache_write_1h or usage.reasoning
+    if rare or usage.audio_input or usage.audio_output or usage.image:
+        _count_rare(counted.tokens, usage)
+
+
+def _count_rare(tokens: defaultdict[str, int], usage: Usage) -> None:
+    for bucket in _RARE:
+        tokens[bucket] += getattr(usage, bucket)
+
+
 def _samples(name: str, counted: _Deployment) -> Iterable[Sample]:
-    for family, histogram in (
-        ("hybridge_request_seconds", counted.request),
-        ("hybridge_first_token_seconds", counted.first_token),
-        ("hybridge_overhead_seconds", counted.overhead),
+    for (operation, dialect, kind, status), count in counted.requests.items():
+        yield Sample("hybridge_requests_total", (operation, dialect, name, kind, str(status)), count)
+    for family, counts, total in (
+        ("hybridge_request_seconds", counted.request, counted.request_us),
+        ("hybridge_first_token_seconds", counted.first_token, counted.first_token_us),
+        ("hybridge_overhead_seconds", counted.overhead, counted.overhead_us),
     ):
-        yield Sample(family, (name,), histogram.total, tuple(histogram.counts))
-    for error, count in counted.outcomes.items():
-        yield Sample("hybridge_attempts_total", (name, error or "success"), count)
-    # Not strict: what a bill says besides its tokens stands after the buckets.
-    for bucket, count in zip(BUCKETS, counted.tokens, strict=False):
+        yield Sample(family, (name,), total / _MICRO, tuple(counts))
+    for outcome, count in {"success": counted.successes, **counted.outcomes}.items():
+        if count:
+            yield Sample("hybridge_attempts_total", (name, outcome), count)
+    for bucket, count in {"input": counted.input, "output": counted.output, **counted.tokens}.items():
         if count:
             yield Sample("hybridge_tokens_total", (name, bucket), count)
     for source, sum_ in counted.cost.items():
-        if source == "unpriced":
-            yield Sample("hybridge_unpriced_attempts_total", (name,), sum_)
-        else:
-            yield Sample("hybridge_cost_usd_total", (name, source), sum_ / NANO)
+        yield _cost(name, source, sum_)
+
+
+def _cost(name: str, source: str, sum_: int) -> Sample:
+    if source == "unpriced":
+        return Sample("hybridge_unpriced_attempts_total", (name,), sum_)
+    return Sample("hybridge_cost_usd_total", (name, source), sum_ / NANO)
