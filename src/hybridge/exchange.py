@@ -33,7 +33,7 @@ class Exchange:
         entry = self._books.open(request)
         try:
             plan = self._router.plan(request)
-            entry.policy, entry.variant, entry.considered = plan.policy, plan.variant, plan.considered
+            self._books.planned(entry, plan)
             await self._follow(plan, request, entry, sink)
             entry.status = 200
         except GatewayError as error:

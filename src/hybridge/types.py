@@ -19,12 +19,17 @@ from hybridge.money import LIST_TERMS, Money, Price, Terms, Usage
 class Operation(StrEnum):
     """What a client asks for."""
 
+    # A label of metrics: the hash of an enumeration is a Python call.
+    __hash__ = str.__hash__
+
     CHAT = "chat"
     COUNT_TOKENS = "count_tokens"
 
 
 class Kind(StrEnum):
     """How a provider is reached: itself, or through one that resells it."""
+
+    __hash__ = str.__hash__
 
     DIRECT = "direct"
     GATEWAY = "gateway"
@@ -251,7 +256,7 @@ class Plan(Struct, frozen=True):
 CostSource = Literal["provider", "computed", "estimated", "unpriced", ""]
 
 
-class Attempt(Struct):
+class Attempt(Struct, omit_defaults=True, gc=False):
     """One try at one deployment. Times are UTC microseconds, 0 where it did not come to that.
 
     `error_class` is empty for a success; `cost_nano_usd` is `None` where the price is unknown, never zero for that.

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+import json
+from typing import Any
 
-from hybridge.ledger.entry import LedgerEntry
-from hybridge.money import Money, Price, Terms, Usage
+from hybridge.ledger.entry import ATTEMPT_COLUMNS, REQUEST_COLUMNS, LedgerEntry, explained, record_of
+from hybridge.money import Price, Terms, Usage
 from hybridge.types import Attempt, Considered, CostSource, Deployment, Kind, Surface
 
 NOON = 1_790_000_000_000_000  # 2026-09-21 14:13:20 UTC
@@ -92,10 +93,22 @@ def full_entry() -> LedgerEntry:
         variant="treatment",
         status=200,
         error_code="",
-        budget=Money(Decimal("1000.50"), "VND"),
+        budget="1000.50 VND",
         input_estimate=123,
-        considered=(
-            Considered(deployment(), scores={"cost": 1.5}, estimate_nano_usd=55),
-            Considered(deployment("old"), reason="lacks vision"),
+        considered=explained(
+            [
+                Considered(deployment(), scores={"cost": 1.5}, estimate_nano_usd=55),
+                Considered(deployment("old"), reason="lacks vision"),
+            ]
         ),
     )
+
+
+def rows_of_tables(entry: LedgerEntry) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """An entry as the first version kept it: a row of `requests`, and those of `attempts`."""
+    record = record_of(entry)
+    request = {column: record[column] for column in REQUEST_COLUMNS}
+    request["stream"] = int(record["stream"])
+    request |= {column: json.dumps(record[column], separators=(",", ":")) for column in ("tags", "considered")}
+    attempts = [{"request_id": entry.id, **attempt} for attempt in record["attempts"]]
+    return request, [{column: attempt[column] for column in ATTEMPT_COLUMNS} for attempt in attempts]

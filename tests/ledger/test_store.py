@@ -16,10 +16,13 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hybridge.ledger import schema
-from hybridge.ledger.entry import record_of, rows_of
-from hybridge.ledger.store import ENOUGH, Ledger, MemoryLedger, SqliteLedger
+from hybridge.ledger.entry import record_of
+from hybridge.ledger.store import ENOUGH, ROWS, Ledger, MemoryLedger, SqliteLedger, _size
+from hybridge.money import Usage
 
 from .records import attempt, entry, full_entry
 
@@ -52,7 +55,7 @@ def any_ledger(request: pytest.FixtureRequest, path: Path) -> Iterator[Ledger]:
 
 def test_what_is_appended_is_found_at_once_and_for_ever(any_ledger: Ledger) -> None:
     any_ledger.append(full_entry())
-    expected = record_of(rows_of(full_entry()))
+    expected = record_of(full_entry())
     assert any_ledger.find(full_entry().id) == expected
     assert any_ledger.flush()
     assert any_ledger.pending == 0
@@ -162,7 +165,7 @@ def test_too_much_waits_in_a_file_and_comes_back(path: Path) -> None:
             other.execute("ROLLBACK")
         assert ledger.flush()
         assert not spill.exists()
-        assert ledger.find(entry(1).id) == record_of(rows_of(entry(1)))
+        assert ledger.find(entry(1).id) == record_of(entry(1))
     assert count(path) == 1000
 
 
@@ -180,7 +183,7 @@ def test_what_cannot_be_written_at_the_end_is_read_at_the_next_start(path: Path)
     spill.write_bytes(spill.read_bytes() + b'{"id": "x"}\n{"id": "req_')
     with closing(SqliteLedger(path)) as again:
         assert again.flush()
-        assert again.find(full_entry().id) == record_of(rows_of(full_entry()))
+        assert again.find(full_entry().id) == record_of(full_entry())
     assert count(path) == 2
     assert not spill.exists()
 
@@ -230,17 +233,44 @@ def test_one_entry_that_cannot_be_kept_holds_up_no_other(
 ) -> None:
     caplog.set_level(logging.ERROR)
     ledger.append(entry(1))
-    ledger.append(entry(2, model=None))  # breaks a rule of the table
-    ledger.append(entry(3, input_estimate=2**80))  # larger than a column
+    ledger.append(entry(2, started_us=None))  # breaks a rule of the table
+    ledger.append(entry(3, started_us=2**80))  # larger than a column
     ledger.append(entry(4, model="\ud800"))  # no text at all
     ledger.append(entry(5, user=object()))
-    ledger.append(entry(6, attempts=None))  # has no rows
+    ledger.append(entry(6, attempts=None))  # is kept, but tells nothing
     ledger.append(entry(7))
     assert ledger.flush()
-    assert count(path) == 2
+    assert count(path) == 3
     refused = path.with_name("ledger.db.refused.jsonl").read_text().splitlines()
-    assert [json.loads(line)["id"][-1] for line in refused] == ["2", "3", "4", "5"]
-    assert "a ledger entry cannot be written: LedgerEntry(id='req_00000000000000000000000000000006'" in caplog.text
+    assert sorted(json.loads(line)["id"][-1] for line in refused) == ["2", "3", "4", "5"]
+    assert caplog.text.count("a ledger entry goes to ") == 4
+    assert ledger.find(entry(6).id) is None
+    assert "this is no ledger entry" in caplog.text
+    found = ledger.find(entry(7).id)
+    assert found == record_of(entry(7))
+
+
+def test_a_number_of_any_size_is_kept_exactly(ledger: SqliteLedger) -> None:
+    numbers = [2**53 + 1, 2**63 - 1, 2**63, 2**64 - 1, 2**64, 10**30]
+    for number, large in enumerate(numbers):
+        ledger.append(entry(number, attempt(cost=large, usage=Usage(input=large)), input_estimate=large))
+    assert ledger.flush()
+    for number, large in enumerate(numbers):
+        found = ledger.find(entry(number).id)
+        assert found is not None
+        assert (found["cost_nano_usd"], found["input_estimate"], found["attempts"][0]["input"]) == (large,) * 3
+
+
+@given(st.integers(1, 5000))
+def test_any_number_of_rows_needs_few_statements(rows: int) -> None:
+    sizes = []
+    while rows:
+        sizes.append(_size(rows))
+        rows -= sizes[-1]
+        assert 0 < sizes[-1] <= ROWS
+    assert rows == 0
+    assert len([size for size in sizes if size < ROWS]) <= 4
+    assert {size for size in sizes if size > 32} <= {64, 128, 256}
 
 
 def test_a_file_that_went_away_and_came_back(ledger: SqliteLedger, path: Path) -> None:

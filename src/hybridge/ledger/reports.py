@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from decimal import Decimal, localcontext
-from functools import lru_cache
+from functools import lru_cache, partial
+from operator import attrgetter
 from pathlib import Path
 from typing import Literal, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -15,50 +17,18 @@ from msgspec import Struct
 
 from hybridge.errors import ConfigError
 from hybridge.ledger import schema
+from hybridge.ledger.entry import LedgerEntry, entry_of
 from hybridge.money import NANO, Rate, Rates
+from hybridge.types import Attempt
 
 By = Literal["provider", "model", "key", "day", "deployment", "user"]
 GROUPINGS: tuple[By, ...] = get_args(By)
 
-#: What each grouping is in SQL. `model` is the name that was asked for; `deployment` says what answered.
-_GROUP = {
-    "provider": "a.provider",
-    "deployment": "a.deployment",
-    "model": "r.model",
-    "key": "r.key_id",
-    "user": "coalesce(r.user, '')",
-    "day": "day_of(r.started_us)",
-}
+#: Attempts of one entry by group.
+Grouped = Mapping[str, Sequence[Attempt]]
+
 #: Seconds.
 _QUARTER_S = 900
-
-_FROM = """
-    FROM requests r LEFT JOIN attempts a ON a.request_id = r.id
-    WHERE r.started_us >= ? AND {group} IS NOT NULL
-"""
-#: The counts of each group, in the order of the fields of `Spend`.
-_COUNTS = (
-    """
-    SELECT {group},
-        count(DISTINCT r.id),
-        count(DISTINCT CASE WHEN r.status >= 400 OR r.error_code <> '' THEN r.id END),
-        count(a.number),
-        coalesce(sum(a.error_class <> ''), 0),
-        coalesce(sum(coalesce(a.input, 0) + coalesce(a.cache_read, 0) + coalesce(a.cache_write, 0)
-            + coalesce(a.cache_write_1h, 0) + coalesce(a.audio_input, 0) + coalesce(a.image, 0)), 0),
-        coalesce(sum(coalesce(a.output, 0) + coalesce(a.reasoning, 0) + coalesce(a.audio_output, 0)), 0),
-        coalesce(sum(a.cost_nano_usd), 0),
-        coalesce(sum(a.number IS NOT NULL AND a.cost_nano_usd IS NULL), 0)
-    """
-    + _FROM
-    + "GROUP BY 1"
-)
-#: The known costs of each group, apart by the currency and the rate they were kept with.
-_SUMS = (
-    "SELECT {group}, sum(a.cost_nano_usd), a.currency, a.rate"
-    + _FROM
-    + "AND a.cost_nano_usd IS NOT NULL GROUP BY 1, 3, 4"
-)
 
 
 class Spend(Struct):
@@ -97,35 +67,97 @@ def spend(
     Money is summed over attempts. It is shown in `currency` (the default one): entries that were kept in it by
     their own rate, others by the rate of `rates`. Days begin at midnight in `zone`. A group by provider or
     deployment counts the requests that tried it. Raises `ValueError` for an unknown currency, grouping or zone, and
-    `ConfigError` where there is no ledger.
+    `ConfigError` where there is no ledger, or one of another version.
     """
-    if by not in _GROUP:
+    if by not in GROUPINGS:
         raise ValueError(f"cannot group by {by!r}; groupings are {', '.join(GROUPINGS)}")
     wanted = rates.rate(currency or rates.default)
     if not Path(path).exists():
         raise ConfigError([f"storage: there is no ledger at {path} yet"])
+    schema.expect_current(Path(path))
+    count = _Count(_grouping(by, zone))
     with closing(schema.connect(Path(path))) as database:
-        # One view for both questions, whatever is written meanwhile.
-        database.execute("BEGIN")
-        database.create_function("day_of", 1, _day_of(zone), deterministic=True)
-        group = _GROUP[by]
-        rows = database.execute(_COUNTS.format(group=group), (since_us,)).fetchall()
-        sums = database.execute(_SUMS.format(group=group), (since_us,)).fetchall()
-    groups = {row[0]: Spend(*row) for row in rows}
-    for name, cost, kept_in, rate in sums:
-        _add(groups[name], cost, Rate(kept_in, Decimal(rate), dt.date.min), wanted)
+        for (text,) in database.execute("SELECT entry FROM entries WHERE started_us >= ?", (since_us,)):
+            entry = entry_of(text)
+            if entry is not None:
+                count.add(entry)
+    groups = count.priced(wanted)
     if by == "day":
-        return sorted(groups.values(), key=lambda row: row.group)
-    return sorted(groups.values(), key=lambda row: (-row.cost_nano_usd, -row.requests, row.group))
+        return sorted(groups, key=lambda row: row.group)
+    return sorted(groups, key=lambda row: (-row.cost_nano_usd, -row.requests, row.group))
 
 
-def _add(row: Spend, cost_nano_usd: int, kept: Rate, wanted: Rate) -> None:
-    own = kept.currency == wanted.currency
-    with localcontext(prec=60):
-        amount = cost_nano_usd * (kept if own else wanted).per_usd / NANO
-        row.amount += amount
-        if not own:
-            row.converted += amount
+class _Count:
+    """Adds entries up by group. The grouping says which attempts of an entry belong to which group."""
+
+    def __init__(self, grouping: Callable[[LedgerEntry], Grouped]) -> None:
+        self._grouping = grouping
+        self._rows: dict[str, Spend] = {}
+        #: Known costs, apart by group and by the currency and the rate they were kept with.
+        self._costs: defaultdict[tuple[str, str, str], int] = defaultdict(int)
+
+    def add(self, entry: LedgerEntry) -> None:
+        failed = entry.status >= 400 or entry.error_code != ""
+        for group, attempts in self._grouping(entry).items():
+            row = self._rows.get(group)
+            if row is None:
+                row = self._rows[group] = Spend(group)
+            row.requests += 1
+            row.errors += failed
+            known = _add(row, attempts)
+            if known:
+                self._costs[group, entry.currency, entry.rate] += known
+
+    def priced(self, wanted: Rate) -> Iterable[Spend]:
+        """The groups, with their amounts."""
+        for (group, currency, rate), cost in self._costs.items():
+            row = self._rows[group]
+            own = currency == wanted.currency
+            with localcontext(prec=60):
+                amount = cost * (Decimal(rate) if own else wanted.per_usd) / NANO
+                row.amount += amount
+                if not own:
+                    row.converted += amount
+        return self._rows.values()
+
+
+def _add(row: Spend, attempts: Sequence[Attempt]) -> int:
+    """Count attempts; what is known of their cost."""
+    known = 0
+    row.attempts += len(attempts)
+    for attempt in attempts:
+        if attempt.error_class:
+            row.failed_attempts += 1
+        if attempt.usage is not None:
+            row.input_tokens += attempt.usage.prompt_tokens
+            row.output_tokens += attempt.usage.completion_tokens
+        if attempt.cost_nano_usd is None:
+            row.unpriced += 1
+        else:
+            known += attempt.cost_nano_usd
+    row.cost_nano_usd += known
+    return known
+
+
+def _grouping(by: By, zone: str) -> Callable[[LedgerEntry], Grouped]:
+    """`model` is the name that was asked for; `deployment` and `provider` say who was tried, each with its attempts."""
+    if by == "model":
+        return lambda entry: {entry.model: entry.attempts}
+    if by == "key":
+        return lambda entry: {entry.key: entry.attempts}
+    if by == "user":
+        return lambda entry: {entry.user or "": entry.attempts}
+    if by == "day":
+        day_of = _day_of(zone)
+        return lambda entry: {day_of(entry.started_us): entry.attempts}
+    return partial(_tried, attrgetter(by))
+
+
+def _tried(name: Callable[[Attempt], str], entry: LedgerEntry) -> Grouped:
+    groups: dict[str, list[Attempt]] = {}
+    for attempt in entry.attempts:
+        groups.setdefault(name(attempt), []).append(attempt)
+    return groups
 
 
 def _day_of(zone: str) -> Callable[[int], str]:

@@ -12,6 +12,8 @@ from hybridge.errors import ConfigError
 
 #: Seconds to wait for another process that writes.
 BUSY = 5.0
+#: Seconds to wait for another process that brings the file forward, which takes a minute for a million requests.
+_UPGRADE = 600.0
 
 
 def migrations() -> dict[int, str]:
@@ -43,11 +45,28 @@ def prepare(path: Path, known: dict[int, str] | None = None) -> None:
     """
     known = migrations() if known is None else known
     try:
-        with closing(connect(path)) as database:
+        with closing(connect(path, _UPGRADE)) as database:
             database.execute("PRAGMA journal_mode = WAL")
             _upgrade(database, path, known)
     except sqlite3.Error as exc:
         raise ConfigError([f"storage: cannot use {path}: {exc}"]) from exc
+
+
+def expect_current(path: Path) -> None:
+    """For who only reads. Raises `ConfigError` for a file that an older or newer program made, else `sqlite3.Error`."""
+    held, newest = version(path), max(migrations())
+    if held > newest:
+        raise _newer(path, held, newest)
+    if 0 < held < newest:
+        raise ConfigError(
+            [f"storage: {path} was made by an older Hybridge; `hybridge serve` brings it forward when it starts"]
+        )
+
+
+def _newer(path: Path, held: int, newest: int) -> ConfigError:
+    return ConfigError(
+        [f"storage: {path} was made by a newer Hybridge (its version is {held}, this one knows {newest})"]
+    )
 
 
 def _upgrade(database: sqlite3.Connection, path: Path, known: dict[int, str]) -> None:
@@ -58,9 +77,7 @@ def _upgrade(database: sqlite3.Connection, path: Path, known: dict[int, str]) ->
         # Only now, since another process may have been faster.
         held = _version(database)
         if held > newest:
-            raise ConfigError(
-                [f"storage: {path} was made by a newer Hybridge (its version is {held}, this one knows {newest})"]
-            )
+            raise _newer(path, held, newest)
         if held:
             _copy(path, held)
         for number in range(held + 1, newest + 1):

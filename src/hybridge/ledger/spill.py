@@ -1,4 +1,4 @@
-"""The file beside the database for entries that it could not take: one JSON object per line."""
+"""The file beside the database for entries that it could not take: an entry as JSON in each line."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
-from hybridge.ledger.entry import ATTEMPT_COLUMNS, REQUEST_COLUMNS, Rows
+from hybridge.ledger.entry import LedgerEntry, Row, entry_of, rows_of
+from hybridge.money import BUCKETS
 
 log = logging.getLogger(__name__)
 
@@ -22,21 +23,21 @@ class Spill:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def add(self, entries: Sequence[Rows]) -> None:
-        """Write entries to the end of the file. Raises `OSError`; half a line is skipped by `drain`."""
+    def add(self, entries: Sequence[str]) -> None:
+        """Write entries, each as JSON, to the end of the file. Raises `OSError`; half a line is skipped by `drain`."""
         with self._locked("a+b") as file:
             # A writer that was killed may have left half a line, which must not spoil ours.
             lines = b"\n" if _torn(file) else b""
-            file.write(lines + b"".join(_line(rows) for rows in entries))
+            file.write(lines + "".join([f"{entry}\n" for entry in entries]).encode())
 
-    def drain(self, insert: Callable[[Sequence[Rows]], None]) -> int:
+    def drain(self, insert: Callable[[Sequence[Row]], None]) -> int:
         """Hand all entries to `insert`, then delete the file; how many they were. Keeps it if `insert` raises."""
         try:
             with self._locked("rb") as file:
-                entries = list(_entries(file))
-                insert(entries)
+                rows = rows_of([entry for line in file if (entry := _entry(line))])
+                insert(rows)
                 self.path.unlink()
-                return len(entries)
+                return len(rows)
         except FileNotFoundError:
             return 0
 
@@ -58,21 +59,23 @@ def _torn(file: IO[bytes]) -> bool:
     return file.read(1) != b"\n"
 
 
-def _line(rows: Rows) -> bytes:
-    # By name, so that a later program with other columns can read it.
-    named: dict[str, Any] = dict(zip(REQUEST_COLUMNS, rows.request, strict=True))
-    named["attempts"] = [dict(zip(ATTEMPT_COLUMNS, row, strict=True)) for row in rows.attempts]
-    return json.dumps(named, default=str).encode() + b"\n"
+def _entry(line: bytes) -> LedgerEntry | None:
+    text = line.decode(errors="replace").strip()
+    try:
+        return entry_of(_of_columns(text) if '"budget_amount":' in text else text) if text else None
+    except (ValueError, KeyError, TypeError):
+        log.error("skipped a line of the ledger's spill that is no entry: %.200r", text)
+        return None
 
 
-def _entries(file: IO[bytes]) -> Iterator[Rows]:
-    for line in file:
-        try:
-            named = json.loads(line)
-            yield Rows(
-                [named[column] for column in REQUEST_COLUMNS],
-                [[attempt[column] for column in ATTEMPT_COLUMNS] for attempt in named["attempts"]],
-            )
-        except (ValueError, KeyError, TypeError):
-            if line.strip():
-                log.error("skipped a line of the ledger's spill that is no entry: %.200r", line)
+def _of_columns(line: str) -> str:
+    """An entry as it was spilled while the database kept it in two tables: a member for each of their columns."""
+    named = json.loads(line)
+    for attempt in named["attempts"]:
+        if attempt["requests"] is not None:
+            attempt["usage"] = {bucket: attempt[bucket] for bucket in (*BUCKETS, "requests")}
+        named |= {kept: attempt[kept] for kept in ("currency", "rate", "rate_date")}
+    if named["budget_amount"] is not None:
+        named["budget"] = f"{named['budget_amount']} {named['budget_currency']}"
+    named |= {kept: json.loads(named[kept]) for kept in ("tags", "considered")}
+    return json.dumps({**named, "stream": bool(named["stream"])})

@@ -1,7 +1,7 @@
 """Where entries are kept: appended at once, written in batches by one thread.
 
-`append` is an append to a list. A thread writes what has come, every fifth of a second or every 1,000 entries, in one
-transaction. What cannot be written waits and is tried again; too much of it goes to a file beside the database,
+`append` is an append to a list. A thread writes what has come, every fifth of a second or every 1,000 entries, in few
+statements. What cannot be written waits and is tried again; too much of it goes to a file beside the database,
 which is read back when the database can be written again. Nothing is dropped.
 """
 
@@ -12,19 +12,19 @@ import sqlite3
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import cache
+from itertools import chain, islice
 from pathlib import Path
 from threading import Condition, Event, Lock, Thread
 from typing import Any, Protocol
 
 from hybridge.ledger import schema
-from hybridge.ledger.entry import ATTEMPT_COLUMNS, REQUEST_COLUMNS, LedgerEntry, Rows, record_of, rows_of
+from hybridge.ledger.entry import LedgerEntry, Row, entry_of, plainly, record_of, rows_of
 from hybridge.ledger.spill import Spill
 
-#: Seconds between two writes, and after a failed one; entries that are written at once, and in one transaction.
+#: Seconds between two writes, and after a failed one; entries that are written at once.
 PAUSE = 0.2
 PAUSE_AFTER_FAILURE = 1.0
 ENOUGH = 1000
-BATCH = 1000
 #: Entries that wait in memory before they go to the spill.
 MOST_WAITING = 20_000
 
@@ -67,7 +67,7 @@ class MemoryLedger:
     def find(self, request_id: str) -> dict[str, Any] | None:
         found = (entry for entry in reversed(self.entries) if entry.id == request_id)
         entry = next(found, None)
-        return record_of(rows_of(entry)) if entry else None
+        return record_of(entry) if entry else None
 
     @property
     def pending(self) -> int:
@@ -85,23 +85,25 @@ class MemoryLedger:
         """Nothing to do."""
 
 
+#: Rows that are encoded in one go and written by at most a few statements. Each statement lets go of the interpreter's
+#: lock and takes it again, which costs the threads that answer requests more than the row itself; but they must not
+#: wait long while so many rows are encoded.
+ROWS = 256
+#: Statements of every length up to this one are prepared and kept; of the longer ones, those of a power of two.
+_EVERY = 32
+
+
+def _size(rows: int) -> int:
+    """How many of so many rows the next statement takes."""
+    return rows if rows <= _EVERY else min(ROWS, 1 << rows.bit_length() - 1)
+
+
 @cache
-def _insert(table: str, columns: tuple[str, ...], unique: str, rows: int) -> str:
+def _statement(rows: int) -> str:
     # Not `OR IGNORE`, which would also swallow a row that breaks a rule.
-    marks = ", ".join([f"({', '.join('?' * len(columns))})"] * rows)
-    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES {marks} ON CONFLICT ({unique}) DO NOTHING"
+    values = ", ".join(["(?, ?, ?)"] * rows)
+    return f"INSERT INTO entries (id, started_us, entry) VALUES {values} ON CONFLICT (id) DO NOTHING"
 
-
-def _select(table: str, columns: Sequence[str], where: str) -> str:
-    return f"SELECT {', '.join(columns)} FROM {table} WHERE {where}"
-
-
-#: Rows of one statement. Each statement lets go of the interpreter's lock and takes it again, which costs the threads
-#: that answer requests more than the row itself.
-_ROWS = 50
-
-_FIND_REQUEST = _select("requests", REQUEST_COLUMNS, "id = ?")
-_FIND_ATTEMPTS = _select("attempts", ATTEMPT_COLUMNS, "request_id = ? ORDER BY number")
 
 #: What SQLite and its binding raise for a value that no try will make fit.
 _UNFIT = (
@@ -131,8 +133,7 @@ class SqliteLedger:
         self._spill = Spill(self.path.with_name(f"{self.path.name}.spill.jsonl"))
         self._refused = Spill(self.path.with_name(f"{self.path.name}.refused.jsonl"))
         self._spilled = True
-        self._appended: deque[LedgerEntry] = deque()
-        self._waiting: list[Rows] = []
+        self._waiting: deque[LedgerEntry] = deque()
         self._reading = Lock()
         self._reader = schema.connect(self.path, busy)
         self._writer: sqlite3.Connection | None = None
@@ -144,28 +145,24 @@ class SqliteLedger:
         self._thread.start()
 
     def append(self, entry: LedgerEntry) -> None:
-        self._appended.append(entry)
-        if len(self._appended) == ENOUGH:
+        waiting = self._waiting
+        waiting.append(entry)
+        if len(waiting) == ENOUGH:
             self._wake.set()
 
     @property
     def pending(self) -> int:
-        return len(self._appended) + len(self._waiting)
+        return len(self._waiting)
 
     def find(self, request_id: str) -> dict[str, Any] | None:
-        # In the order in which an entry moves on: each stage lets go of it after the next has it.
-        for entry in self._appended.copy():
+        # An entry waits until the database or the spill has it.
+        for entry in self._waiting.copy():
             if entry.id == request_id:
-                return record_of(rows_of(entry))
-        for rows in self._waiting.copy():
-            if rows.request[0] == request_id:
-                return record_of(rows)
+                return record_of(entry)
         with self._reading:
-            request = self._reader.execute(_FIND_REQUEST, (request_id,)).fetchone()
-            if request is None:
-                return None
-            attempts = self._reader.execute(_FIND_ATTEMPTS, (request_id,)).fetchall()
-        return record_of(Rows(list(request), [list(row) for row in attempts]))
+            row = self._reader.execute("SELECT entry FROM entries WHERE id = ?", (request_id,)).fetchone()
+        found = entry_of(row[0]) if row else None
+        return record_of(found) if found else None
 
     def setting(self, name: str, make: Callable[[], str]) -> str:
         with self._reading, schema.transaction(self._reader):
@@ -202,13 +199,10 @@ class SqliteLedger:
             self._writer.close()
 
     def _write(self) -> None:
-        """One round: take what was appended, write it, and read the spill back."""
-        self._collect()
+        """One round: write what was appended, and read the spill back."""
         try:
             while self._waiting:
-                batch = self._waiting[:BATCH]
-                self._insert(batch)
-                del self._waiting[: len(batch)]
+                self._write_some()
             if self._spilled:
                 self._spill.drain(self._insert)
                 self._spilled = False
@@ -218,41 +212,47 @@ class SqliteLedger:
         with self._round:
             self._round.notify_all()
 
-    def _collect(self) -> None:
-        while self._appended:
-            entry = self._appended[0]
-            try:
-                self._waiting.append(rows_of(entry))
-            except Exception:
-                # A defect in one entry must not hold up all that come after it; the log has what it was.
-                log.exception("a ledger entry cannot be written: %r", entry)
-            self._appended.popleft()
+    def _write_some(self) -> None:
+        entries = list(islice(self._waiting, ROWS))
+        self._insert(self._rows(entries))
+        self._drop(len(entries))
 
-    def _insert(self, batch: Sequence[Rows]) -> None:
+    def _rows(self, entries: Sequence[LedgerEntry]) -> list[Row]:
+        try:
+            return rows_of(entries)
+        except Exception as exc:
+            # A defect in one entry must not hold up the others.
+            if len(entries) > 1:
+                return [row for entry in entries for row in self._rows([entry])]
+            self._refuse(plainly(entries[0]), exc)
+            return []
+
+    def _insert(self, rows: Sequence[Row]) -> None:
+        while rows:
+            size = _size(len(rows))
+            self._insert_at_once(rows[:size])
+            rows = rows[size:]
+
+    def _insert_at_once(self, rows: Sequence[Row]) -> None:
         if self._writer is None:
             self._writer = schema.connect(self.path, self._busy)
         try:
-            self._insert_all(self._writer, batch)
-        except _UNFIT:
-            for rows in batch:
-                self._insert_one(self._writer, rows)
-
-    def _insert_all(self, database: sqlite3.Connection, batch: Sequence[Rows]) -> None:
-        with schema.transaction(database):
-            for at in range(0, len(batch), _ROWS):
-                part = batch[at : at + _ROWS]
-                _insert_rows(database, ("requests", REQUEST_COLUMNS, "id"), [rows.request for rows in part])
-                attempts = [row for rows in part for row in rows.attempts]
-                for start in range(0, len(attempts), _ROWS):
-                    table = ("attempts", ATTEMPT_COLUMNS, "request_id, number")
-                    _insert_rows(database, table, attempts[start : start + _ROWS])
-
-    def _insert_one(self, database: sqlite3.Connection, rows: Rows) -> None:
-        try:
-            self._insert_all(database, [rows])
+            # A statement by itself is a transaction.
+            self._writer.execute(_statement(len(rows)), list(chain.from_iterable(rows)))
         except _UNFIT as exc:
-            log.error("a ledger entry goes to %s: %s", self._refused.path, exc)
-            self._refused.add([rows])
+            if len(rows) == 1:
+                self._refuse(rows[0][2], exc)
+                return
+            for row in rows:
+                self._insert_at_once([row])
+
+    def _refuse(self, line: str, exc: Exception) -> None:
+        log.error("a ledger entry goes to %s: %s", self._refused.path, exc)
+        self._refused.add([line])
+
+    def _drop(self, entries: int) -> None:
+        for _ in range(entries):
+            self._waiting.popleft()
 
     def _put_off(self, exc: Exception) -> None:
         if not self._failing:
@@ -266,14 +266,11 @@ class SqliteLedger:
             self._spill_waiting()
 
     def _spill_waiting(self) -> None:
+        entries = list(self._waiting)
         try:
-            self._spill.add(self._waiting)
+            self._spill.add([line for _, _, line in self._rows(entries)])
         except OSError as exc:
             log.error("the ledger's spill cannot be written: %s", exc)
         else:
-            self._waiting.clear()
             self._spilled = True
-
-
-def _insert_rows(database: sqlite3.Connection, table: tuple[str, tuple[str, ...], str], rows: list[list[Any]]) -> None:
-    database.execute(_insert(*table, len(rows)), [value for row in rows for value in row])
+            self._drop(len(entries))
