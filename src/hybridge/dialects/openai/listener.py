@@ -6,57 +6,21 @@ Source: https://platform.openai.com/docs/api-reference/chat/streaming.
 from __future__ import annotations
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Raw
 
 from hybridge.chat import StopReason
 from hybridge.dialects.codec import verdict
+from hybridge.dialects.openai import heard
 from hybridge.dialects.openai.errors import error_inside
 from hybridge.dialects.openai.reply import FAILURES, stop_of
 from hybridge.dialects.openai.stream import DONE, error_in, gave_up, unreadable
 from hybridge.dialects.openai.usage import usage_at, usage_of
+from hybridge.dialects.plain import Plain
 from hybridge.dialects.quirks import asks
 from hybridge.dialects.sse import Splitter, data_of
 from hybridge.errors import ProviderError
 from hybridge.money import Usage
 from hybridge.types import Quirks
-
-_NONE = Raw(b"")
-
-
-class _HeardFunction(Struct):
-    arguments: Raw = _NONE
-
-
-class _HeardCall(Struct):
-    function: _HeardFunction | None = None
-
-
-class _HeardDelta(Struct):
-    content: Raw = _NONE
-    reasoning_content: Raw = _NONE
-    reasoning: Raw = _NONE
-    tool_calls: list[_HeardCall] | None = None
-    refusal: Raw = _NONE
-    reasoning_details: Raw = _NONE
-    function_call: Raw = _NONE
-    audio: Raw = _NONE
-    images: Raw = _NONE
-
-
-class _HeardChoice(Struct):
-    delta: _HeardDelta | None = None
-    finish_reason: str | None = None
-    usage: Raw = _NONE
-    error: Raw = _NONE
-
-
-class _HeardChunk(Struct):
-    choices: list[_HeardChoice] | None = None
-    usage: Raw = _NONE
-    error: Raw = _NONE
-
-
-_heard = msgspec.json.Decoder(_HeardChunk)
 
 
 class Listener:
@@ -64,6 +28,21 @@ class Listener:
 
     A chunk whose usage stands beside a choice always passes: cutting it would cut the choice.
     """
+
+    __slots__ = (
+        "_beside",
+        "_ended",
+        "_plain",
+        "_quirks",
+        "_splitter",
+        "_withhold",
+        "content",
+        "error",
+        "progress",
+        "said",
+        "stop",
+        "usage",
+    )
 
     def __init__(self, *, withhold_usage: bool, quirks: Quirks) -> None:
         self.content = False
@@ -75,67 +54,104 @@ class Listener:
         self._withhold = withhold_usage
         self._quirks = quirks
         self._splitter = Splitter()
+        self._plain = Plain()
+        #: What a plain event counts beside its words.
+        self._beside = 0
         self._ended = False
 
     def feed(self, chunk: bytes) -> bytes:
         """What goes to the client for this piece."""
-        blocks = [] if self.error is not None else self._splitter.feed(chunk)
-        heard = False
-        for at, block in enumerate(blocks):
-            name, data = data_of(block)
-            if not data:
-                continue
-            heard = True
-            if not self._listen(name, data):
-                blocks[at] = b""
-            if self.error is not None:
-                del blocks[at:]
-                break
-        self.progress += heard
-        return blocks[0] if len(blocks) == 1 else b"".join(blocks)
+        if self.error is not None:
+            return b""
+        if not self._splitter.pending and (words := self._plain.alone(chunk)):
+            self.said += self._beside + len(words)
+            self.progress += 1
+            return chunk
+        return self._pass(chunk)
 
     def end(self) -> bytes:
         """The provider closed: the rest for the client. Sets `error` to what `verdict` says."""
         rest = self._splitter.rest()
         if rest and self.error is None:
             name, data = data_of(rest)
-            heard = _is_whole(data) and self._listen(name, data)
-            rest = rest if heard else b""
+            wanted = _is_whole(data) and self._listen(name, data, rest)
+            rest = rest if wanted else b""
         # Hearing the rest may have found an error.
         self.error = self.error or verdict(self._ended, self.content, self.stop, self.usage)
         return rest if self.error is None else b""
 
-    def _listen(self, name: str, data: bytes) -> bool:
+    def _pass(self, chunk: bytes) -> bytes:
+        splitter, plain = self._splitter, self._plain
+        progress = self.progress
+        out: list[bytes] = []
+        # What stands between `kept` and `at` goes on as it came.
+        kept = at = 0
+        while at < len(chunk) and self.error is None:
+            whole = not splitter.pending
+            words, end = plain.run(chunk, at) if whole else ([], at)
+            if words:
+                self.said += len(words) * self._beside + sum(map(len, words))
+                self.progress = progress + 1
+            else:
+                blocks, end = splitter.step(chunk, at)
+                told = self._hear(blocks, progress + 1)
+                if not whole or len(told) != 1 or len(told[0]) != end - at:
+                    out += (chunk[kept:at], *told)
+                    kept = end
+            at = end
+        if kept == 0:
+            return chunk
+        out.append(chunk[kept:at])
+        return b"".join(out)
+
+    def _hear(self, blocks: list[bytes], progress: int) -> list[bytes]:
+        """Hear events up to an error; those for the client. One that is no mere comment sets `progress`."""
+        told = []
+        for block in blocks:
+            name, data = data_of(block)
+            if data:
+                self.progress = progress
+                wanted = self._listen(name, data, block)
+                if self.error is not None:
+                    break
+                if not wanted:
+                    continue
+            told.append(block)
+        return told
+
+    def _listen(self, name: str, data: bytes, block: bytes) -> bool:
         """Hear one event; whether it is for the client."""
         if data.startswith(DONE):
             self._ended = True
             return True
         try:
-            chunk = _heard.decode(data)
+            chunk = heard.hear(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
             self.error = unreadable(name, data, exc)
             return False
-        if name or chunk.error is not _NONE:
+        if name or chunk.error is not heard.NONE:
             self.error = error_in(name, data, chunk.error)
-        choices = chunk.choices or ()
-        for choice in choices:
+        before = self.said
+        for choice in chunk.choices or ():
             self._choice(choice)
         told = False
-        if chunk.usage is not _NONE or self._quirks.usage_path:
+        if chunk.usage not in heard.NOTHING or self._quirks.usage_path:
             told = self._hear_usage(chunk.usage, data)
-        return self.error is None and (bool(choices) or not (told and self._withhold))
+        if not told and heard.words_in(chunk) and (words := self._plain.learn(block, heard.words)):
+            self._beside = self.said - before - len(words)
+        return self.error is None and (bool(chunk.choices) or not (told and self._withhold))
 
-    def _choice(self, choice: _HeardChoice) -> None:
+    def _choice(self, choice: heard.HeardChoice) -> None:
         if choice.delta is not None:
-            said = _said(choice.delta)
+            said = heard.said(choice.delta)
             if said:
                 self.content = True
                 self.said += said
         if choice.finish_reason:
             self._finish(choice.finish_reason)
-        if choice.error is not _NONE and asks(choice.error):
+        if choice.error is not heard.NONE and asks(choice.error):
             self.error = error_inside(choice.error)
-        if choice.usage is not _NONE:
+        if choice.usage is not heard.NONE:
             self._hear_usage(choice.usage, b"")
 
     def _finish(self, reason: str) -> None:
@@ -152,30 +168,6 @@ class Listener:
         if usage is not None:
             self.usage = usage
         return usage is not None
-
-
-def _said(delta: _HeardDelta) -> int:
-    """The characters of content in a delta, as bytes on the wire; 0 if it holds none."""
-    if delta.content is not _NONE and (size := _size(delta.content)):
-        return size
-    if size := _size(delta.reasoning_content) or _size(delta.reasoning):
-        return size
-    if delta.tool_calls:
-        return 1 + sum(_size(call.function.arguments) for call in delta.tool_calls if call.function is not None)
-    return (
-        _size(delta.refusal)
-        or _size(delta.reasoning_details)
-        or _size(delta.function_call)
-        or _size(delta.audio)
-        or _size(delta.images)
-    )
-
-
-def _size(raw: Raw) -> int:
-    size = memoryview(raw).nbytes
-    if size > 4:
-        return size - 2
-    return 0 if size < 3 or bytes(raw) == b"null" else size - 2
 
 
 def _is_whole(data: bytes) -> bool:

@@ -20,11 +20,13 @@ from hybridge.chat import (
     TextDelta,
     UsageEvent,
 )
+from hybridge.dialects.openai import heard
 from hybridge.dialects.openai.calls import Calls, WireCall
 from hybridge.dialects.openai.errors import error_inside
 from hybridge.dialects.openai.reasoning import Detail, deltas_of
 from hybridge.dialects.openai.reply import FAILURES, WireFunction, WireText, settle, stop_of, thoughts
 from hybridge.dialects.openai.usage import usage_at, usage_of
+from hybridge.dialects.plain import Plain, text_of
 from hybridge.dialects.quirks import asks
 from hybridge.dialects.sse import Splitter, data_of
 from hybridge.errors import Broken, MalformedAnswer, ProviderError
@@ -67,6 +69,19 @@ _chunks = msgspec.json.Decoder(_Chunk)
 class Decoder:
     """A provider's bytes to events; of several choices, the first."""
 
+    __slots__ = (
+        "_calls",
+        "_delta_of",
+        "_failed",
+        "_finished",
+        "_plain",
+        "_quirks",
+        "_refused",
+        "_splitter",
+        "_started",
+        "ended",
+    )
+
     def __init__(self, quirks: Quirks) -> None:
         self.ended = False
         self._quirks = quirks
@@ -76,21 +91,48 @@ class Decoder:
         self._finished = False
         self._refused = False
         self._calls = Calls()
+        self._plain = Plain()
+        #: What the words of a plain event are.
+        self._delta_of: type[TextDelta] | type[ReasoningDelta] = TextDelta
 
     def feed(self, chunk: bytes) -> list[Event]:
         """The events that `chunk` completes. Never raises: a bad stream gives a `Failed` event."""
+        splitter, plain = self._splitter, self._plain
+        if not splitter.pending and (words := plain.alone(chunk)) and (text := text_of(words)) is not None:
+            return [self._delta_of(text)]
         events: list[Event] = []
-        for block in self._splitter.feed(chunk):
-            if self._failed:
-                break
-            name, data = data_of(block)
-            if data:
-                self._read(name, data, events)
+        at = 0
+        while at < len(chunk) and not self._failed:
+            said, end = ([], at) if splitter.pending else plain.run(chunk, at)
+            texts = [text for words in said if (text := text_of(words)) is not None]
+            if texts and len(texts) == len(said):
+                events += map(self._delta_of, texts)
+                at = end
+            else:
+                blocks, at = splitter.step(chunk, at)
+                self._hear(blocks, events)
         # Some close the connection right after the mark, without the blank line that ends an event.
-        if not self.ended and self._splitter.pending and self._splitter.rest().rstrip() == b"data: [DONE]":
+        if not (self.ended or self._failed) and splitter.pending and splitter.rest().rstrip() == b"data: [DONE]":
             self.ended = True
             self._finish(StopReason.STOP, events)
         return events
+
+    def _hear(self, blocks: list[bytes], events: list[Event]) -> None:
+        for block in blocks:
+            name, data = data_of(block)
+            if not data:
+                continue
+            before = len(events)
+            self._read(name, data, events)
+            if self._failed:
+                break
+            if len(events) == before + 1:
+                self._learn(block, events[-1])
+
+    def _learn(self, block: bytes, event: Event) -> None:
+        # If the block says words and nothing else, they are those of the only event that came of it.
+        if isinstance(event, (TextDelta, ReasoningDelta)) and self._plain.learn(block, heard.words):
+            self._delta_of = type(event)
 
     def _read(self, name: str, data: bytes, events: list[Event]) -> None:
         if data.startswith(DONE):
@@ -117,6 +159,8 @@ class Decoder:
 
     def _fail(self, events: list[Event], error: ProviderError) -> None:
         self._failed = True
+        # Nothing follows, not even what looks plain.
+        self._plain = Plain()
         events.append(Failed(error))
 
     def _chosen_error(self, chunk: _Chunk) -> ProviderError | None:

@@ -1,0 +1,173 @@
+"""Events known by their likeness: which are, and above all which are not."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from hybridge.dialects.plain import Plain, text_of
+
+_WORDS = re.compile(rb'data: \{"text":"((?:[^"\\]|\\.)*)"[^\n]*\}\n\n')
+
+
+def read(event: bytes) -> bytes:
+    found = _WORDS.fullmatch(event)
+    return found[1] if found else b""
+
+
+def event(words: bytes, more: bytes = b"") -> bytes:
+    return b'data: {"text":"%b"%b}\n\n' % (words, more)
+
+
+def learnt(example: bytes) -> Plain:
+    plain = Plain()
+    assert plain.learn(example, read) == read(example)
+    return plain
+
+
+def test_nothing_is_plain_without_an_example() -> None:
+    plain = Plain()
+    for chunk in (b"", b"\n\n", event(b"a")):
+        assert plain.alone(chunk) == b""
+        assert plain.run(chunk, 0) == ([], 0)
+
+
+@pytest.mark.parametrize(
+    "words", [b"a", b" ", "ü€😀".encode(), b"\xff", b"\\n", b'\\"', b"\\\\", b"\\u00e9", b"a" * 70_000]
+)
+def test_words_may_be_any_inside_of_a_string(words: bytes) -> None:
+    plain = learnt(event(b"first"))
+    assert plain.alone(event(words)) == words
+    if len(words) < 10_000:
+        assert plain.run(event(words), 0) == ([words], len(event(words)))
+        assert plain.run(b"xx" + event(words) * 3 + b"rest", 2) == ([words] * 3, 2 + 3 * len(event(words)))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        b"",
+        b'"',
+        b"\\",
+        b"\\q",
+        b"\\ud800",
+        b"\\u12",
+        b"\x00",
+        b"\x1f",
+        b"\n",
+        b"\r",
+        b"\t",
+        b'a","b":"c',
+        b"a\n\ndata: b",
+    ],
+)
+def test_anything_else_is_not_known(words: bytes) -> None:
+    plain = learnt(event(b"first"))
+    assert plain.alone(event(words)) == b""
+    assert plain.run(event(words), 0) == ([], 0)
+    chunk = event(b"a") + event(words) + event(b"b")
+    assert plain.run(chunk, 0) == ([b"a"], len(event(b"a")))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        event(b"a", b',"more":1'),
+        event(b"a").replace(b":", b": ", 1),
+        event(b"a")[:-1],
+        event(b"a")[1:],
+        b"data: [DONE]\n\n",
+        b'data: {"text":"',
+        b'"}\n\n',
+    ],
+)
+def test_another_frame_is_not_known(other: bytes) -> None:
+    plain = learnt(event(b"first"))
+    assert plain.alone(other) == b""
+    assert plain.run(other, 0) == ([], 0)
+    assert plain.run(event(b"a") * 2 + other + event(b"b"), 0)[0][:1] == [b"a"]
+    assert plain.run(other + event(b"b"), len(other)) == ([b"b"], len(other + event(b"b")))
+
+
+@pytest.mark.parametrize("name", [b"obfuscation", b"p"])
+def test_a_padding_may_differ(name: bytes) -> None:
+    more = b',"%b":"%%b","usage":null' % name
+    plain = learnt(event(b"first", more % b"x1"))
+    for padding in (b"", b"a", b"Zz09" * 50):
+        assert plain.alone(event(b"a", more % padding)) == b"a"
+    chunk = b"".join(event(b"w%d" % at, more % (b"z" * at)) for at in range(5))
+    assert plain.run(chunk, 0) == ([b"w%d" % at for at in range(5)], len(chunk))
+    for padding in (b'"', b" ", b"\\n", b"\xc3\xa4", b'","usage":7,"x":"'):
+        assert plain.alone(event(b"a", more % padding)) == b""
+        assert plain.run(event(b"a", more % b"b") + event(b"a", more % padding), 0)[0] == [b"a"]
+
+
+def test_another_member_is_no_padding() -> None:
+    plain = learnt(event(b"first", b',"finish":"x"'))
+    assert plain.alone(event(b"a", b',"finish":"x"')) == b"a"
+    assert plain.alone(event(b"a", b',"finish":"y"')) == b""
+
+
+def test_an_example_must_say_other_words_when_given_them() -> None:
+    plain = Plain()
+    # The first place where these words stand is not the one that is read.
+    assert plain.learn(b'data: {"text":"text"}\n\n', read) == b""
+    assert plain.alone(event(b"text")) == b""
+    for bad in (b"data: x\n\n", event(b"a")[:-1], event(b"a", b"\r")):
+        assert plain.learn(bad, read) == b""
+
+
+def test_a_later_example_takes_the_place_of_an_earlier_one() -> None:
+    plain = learnt(event(b"a"))
+    assert plain.learn(event(b"a", b',"b":1'), read)
+    assert plain.alone(event(b"x")) == b""
+    assert plain.alone(event(b"x", b',"b":1')) == b"x"
+
+
+def test_a_stream_that_never_repeats_is_given_up() -> None:
+    plain = Plain()
+    asked = []
+
+    def counted(event: bytes) -> bytes:
+        asked.append(event)
+        return read(event)
+
+    for at in range(20):
+        plain.learn(event(b"a", b',"id":%d' % at), counted)
+    assert len(asked) < 20
+    lasting = Plain()
+    for at in range(20):
+        frame = b',"id":%d' % at
+        assert lasting.learn(event(b"a", frame), read) == b"a"
+        assert lasting.alone(event(b"b", frame)) == b"b"
+
+
+def test_a_long_run_is_taken_in_pieces() -> None:
+    plain = learnt(event(b"first"))
+    one = event(b"w" * 50)
+    chunk = one * 2000 + event(b"", b',"end":1')
+    at = count = 0
+    while True:
+        words, end = plain.run(chunk, at)
+        if not words:
+            break
+        count += len(words)
+        at = end
+    assert (count, at) == (2000, 2000 * len(one))
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (b"a", "a"),
+        (b'\\u00e9\\n\\"', 'é\n"'),
+        ("é😀".encode(), "é😀"),
+        (b"\xff", None),
+        (b"\\n\xff", None),
+        (b"\\ud83d\\ude00", "😀"),
+        (b"\\ud83d", None),
+    ],
+)
+def test_what_words_stand_for(words: bytes, text: str | None) -> None:
+    assert text_of(words) == text
