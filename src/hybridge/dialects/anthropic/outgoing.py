@@ -46,10 +46,12 @@ def encode_request(chat: Chat, target: Target) -> Outgoing:
     if chat.system and (system := writing.system(chat.system)):
         fields["system"] = system
     fields["messages"] = writing.messages(chat.turns)
-    writing.drop_marks()
+    if writing.marked:
+        writing.drop_marks()
     _add_work(chat, traits, fields, writing.called, losses)
     _add_sampling(chat, traits, fields, losses)
     _add_rest(chat, fields, losses)
+    _drop_hints(chat, losses)
     if target.stream:
         fields["stream"] = True
     if target.quirks != NO_QUIRKS:
@@ -120,11 +122,11 @@ def _add_rest(chat: Chat, fields: dict[str, Any], losses: Losses) -> None:
             fields["metadata"] = {"user_id": chat.user}
         else:
             losses.drop("user")
-    if chat.service_tier in _SERVICE_TIERS:
-        fields["service_tier"] = chat.service_tier
-    elif chat.service_tier:
-        losses.drop("service_tier")
-    _drop_hints(chat, losses)
+    if chat.service_tier:
+        if chat.service_tier in _SERVICE_TIERS:
+            fields["service_tier"] = chat.service_tier
+        else:
+            losses.drop("service_tier")
 
 
 def _is_opaque(user: str) -> bool:

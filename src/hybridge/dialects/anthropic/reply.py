@@ -18,7 +18,7 @@ from hybridge.dialects.anthropic.marks import FOREIGN_CALL, call_block, thinking
 from hybridge.dialects.anthropic.places import UNREADABLE
 from hybridge.dialects.anthropic.tools import JSON_TOOL
 from hybridge.dialects.anthropic.turns import arguments_object
-from hybridge.dialects.anthropic.usage import Meter, usage_members
+from hybridge.dialects.anthropic.usage import usage_members, usage_of
 from hybridge.dialects.blame import Said, said_by
 from hybridge.dialects.codec import Peek, is_empty
 from hybridge.errors import EmptyAnswer, MalformedAnswer
@@ -96,7 +96,7 @@ def wire_stop(stop: StopReason, has_calls: bool) -> str:
 def peek_reply(body: bytes, quirks: Quirks) -> Peek:
     """Listen to a whole answer. Raises a `ProviderError` for what is none."""
     answer = _answer(_LISTENED, body)
-    usage = _usage(answer.usage, quirks)
+    usage = usage_of(answer.usage, quirks)
     stop = _STOPS.get(answer.stop_reason or "", _STOP)
     for block in answer.content or ():
         if block.type != "text" or block.text not in _SILENT:
@@ -119,7 +119,7 @@ def decode_reply(body: bytes, quirks: Quirks) -> Reply:
     if answer.stop_details is not None and answer.stop_details.explanation and stop is StopReason.REFUSAL:
         explanation = answer.stop_details.explanation
         parts = [part for part in parts if part != Text(explanation)] + [Refusal(explanation)]
-    usage = _usage(answer.usage, quirks)
+    usage = usage_of(answer.usage, quirks)
     if not parts:
         _check(stop, usage)
     return Reply(answer.id, answer.model, tuple(parts), stop, usage or Usage(), answer.stop_sequence or "")
@@ -154,12 +154,6 @@ def _raise_reported(body: bytes) -> None:
     words = said_by(found)
     if words != Said():
         raise reported(words, body)
-
-
-def _usage(raw: Raw, quirks: Quirks) -> Usage | None:
-    meter = Meter(quirks)
-    meter.hear(raw)
-    return meter.usage
 
 
 def _check(stop: StopReason, usage: Usage | None) -> None:

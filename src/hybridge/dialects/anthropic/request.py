@@ -67,7 +67,9 @@ class _Format(Struct):
     schema: Raw
 
 
-class _Metadata(Struct):
+class Metadata(Struct, gc=False):
+    """Who asks."""
+
     user_id: str | None = None
 
 
@@ -79,7 +81,7 @@ _THINKING = msgspec.json.Decoder(_Thinking | None)
 _OUTPUT_CONFIG = msgspec.json.Decoder(dict[str, Raw] | None)
 _EFFORT = msgspec.json.Decoder(Effort | None)
 _FORMAT = msgspec.json.Decoder(_Format)
-_METADATA = msgspec.json.Decoder(_Metadata | None)
+_METADATA = msgspec.json.Decoder(Metadata | None)
 _CACHE_CONTROL = msgspec.json.Decoder(CacheControl)
 _STRINGS = msgspec.json.Decoder(list[str] | None)
 _STRING = msgspec.json.Decoder(str | None)

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, Struct
 
 from hybridge.chat import File, Image, Part, Reasoning, Refusal, Text, ToolCall, ToolResult, Turn
 from hybridge.dialects.anthropic.marks import ORIGIN
@@ -41,16 +41,19 @@ def call_id(given: str) -> str:
     return clean if clean == given and given else f"{clean or 'call'}_{zlib.crc32(given.encode()):08x}"
 
 
-class Writing:
-    """Writes parts as blocks and keeps account of what is lost. `called` holds the names of the tools called so far."""
+class Writing(Struct):
+    """Writes parts as blocks and keeps account of what is lost.
 
-    def __init__(self, traits: Traits, images: Mapping[str, tuple[str, str]], losses: Losses) -> None:
-        self.called: dict[str, None] = {}
-        self._traits = traits
-        self._images = images
-        self._losses = losses
-        self._marked: list[Block] = []
-        self._has_results = False
+    `called` names the tools that were called, `marked` are the blocks that end a cacheable prefix, in order;
+    `has_results`: the result of a tool was written.
+    """
+
+    traits: Traits
+    images: Mapping[str, tuple[str, str]]
+    losses: Losses
+    called: dict[str, None] = {}
+    marked: list[Block] = []
+    has_results: bool = False
 
     def system(self, texts: Sequence[Text]) -> list[Block]:
         """The blocks of a system prompt."""
@@ -58,29 +61,30 @@ class Writing:
 
     def drop_marks(self) -> None:
         """Take back all marks of cacheable prefixes but the last four: the API takes no more."""
-        for block in self._marked[:-_CACHE_MARKS]:
+        for block in self.marked[:-_CACHE_MARKS]:
             del block["cache_control"]
-            self._losses.drop("cache_control")
+            self.losses.drop("cache_control")
 
     def messages(self, turns: Sequence[Turn]) -> list[dict[str, Any]]:
         """The messages: user first, no two of one role in a row, none without content."""
         messages: list[dict[str, Any]] = []
+        last = ""
         for at, turn in enumerate(turns):
-            role, blocks = (
-                self._system_turn(turns, at) if turn.role == "system" else (turn.role, self._said(turn.parts))
-            )
-            if not blocks:
-                continue
-            if messages and messages[-1]["role"] == role:
-                messages[-1]["content"] += blocks
+            role: str = turn.role
+            if role == "system":
+                role, blocks = self._system_turn(turns, at)
             else:
+                blocks = self._said(turn.parts)
+            if blocks and role == last:
+                messages[-1]["content"] += blocks
+            elif blocks:
                 messages.append({"role": role, "content": blocks})
-        if self._has_results:
-            for message in messages:
-                message["content"].sort(key=lambda block: block["type"] != "tool_result")
+                last = role
+        if self.has_results:
+            _put_results_first(messages)
         if not messages or messages[0]["role"] != "user":
             messages.insert(0, {"role": "user", "content": [{"type": "text", "text": PLACEHOLDER}]})
-        if messages[-1]["role"] == "assistant":
+        if last == "assistant":
             self._prefill(messages[-1])
         return messages
 
@@ -89,23 +93,25 @@ class Writing:
         for part in parts:
             if not isinstance(part, Text):
                 blocks += self._blocks(part)
+            elif part.cache:
+                blocks += self.system((part,))
             elif part.text:
-                blocks.append(self._text(part))
+                blocks.append({"type": "text", "text": part.text})
         return blocks
 
     def _system_turn(self, turns: Sequence[Turn], at: int) -> tuple[str, list[Block]]:
         blocks = self.system([part for part in turns[at].parts if isinstance(part, Text)])
         after_user = at > 0 and turns[at - 1].role == "user"
         before_answer = at + 1 == len(turns) or turns[at + 1].role == "assistant"
-        if self._traits.system_turns and after_user and before_answer:
+        if self.traits.system_turns and after_user and before_answer:
             return "system", blocks
         for block in blocks:
             block["text"] = f"<system>\n{block['text']}\n</system>"
         return "user", blocks
 
     def _prefill(self, last: dict[str, Any]) -> None:
-        if not self._traits.prefill:
-            self._losses.refuse("prefill")
+        if not self.traits.prefill:
+            self.losses.refuse("prefill")
         block = last["content"][-1]
         if block["type"] == "text":
             block["text"] = block["text"].rstrip() or PLACEHOLDER
@@ -118,7 +124,7 @@ class Writing:
                 self.called[part.name] = None
                 return [_call(part)]
             case ToolResult():
-                self._has_results = True
+                self.has_results = True
                 return [self._result(part)]
             case Refusal():
                 return [{"type": "text", "text": part.text}] if part.text else []
@@ -131,22 +137,22 @@ class Writing:
             return [self._image(part)]
         if isinstance(part, File) and (block := _document(part)):
             return [block]
-        self._losses.refuse("file" if isinstance(part, File) else "input_audio")
+        self.losses.refuse("file" if isinstance(part, File) else "input_audio")
         return []
 
     def _text(self, part: Text) -> Block:
         block: Block = {"type": "text", "text": part.text}
         if part.cache:
             block["cache_control"] = {"type": "ephemeral"} | ({"ttl": "1h"} if part.cache == "1h" else {})
-            self._marked.append(block)
+            self.marked.append(block)
         return block
 
     def _image(self, part: Image) -> Block:
         if part.detail not in ("", "auto"):
-            self._losses.drop("detail")
+            self.losses.drop("detail")
         media_type, data = part.media_type, part.data
-        if part.url in self._images:
-            media_type, data = self._images[part.url]
+        if part.url in self.images:
+            media_type, data = self.images[part.url]
         if data:
             return {"type": "image", "source": {"type": "base64", "media_type": media_type, "data": data}}
         return {"type": "image", "source": {"type": "url", "url": part.url}}
@@ -167,8 +173,13 @@ class Writing:
             return [{"type": "redacted_thinking", "data": part.data}]
         if part.origin == ORIGIN and part.signature:
             return [{"type": "thinking", "thinking": part.text, "signature": part.signature}]
-        self._losses.drop("reasoning")
+        self.losses.drop("reasoning")
         return []
+
+
+def _put_results_first(messages: list[dict[str, Any]]) -> None:
+    for message in messages:
+        message["content"].sort(key=lambda block: block["type"] != "tool_result")
 
 
 def _call(part: ToolCall) -> Block:

@@ -38,15 +38,41 @@ _decode_counts = msgspec.json.Decoder(_Counts).decode
 _MEMBERS = msgspec.json.Decoder(dict[str, Raw])
 
 
+def usage_of(raw: Raw, quirks: Quirks = NO_QUIRKS) -> Usage | None:
+    """A `usage` object in disjoint buckets; `None` for anything else."""
+    try:
+        counts = _decode_counts(raw)
+    except UNREADABLE:
+        return None
+    return _usage(counts, reported_nano_usd(raw, quirks) if quirks.cost_path else None)
+
+
+def _usage(counts: _Counts, reported: int | None) -> Usage:
+    written, written_1h = counts.cache_creation_input_tokens or 0, 0
+    if (created := counts.cache_creation) is not None:
+        written_1h = created.ephemeral_1h_input_tokens or 0
+        written = max(written, written_1h + (created.ephemeral_5m_input_tokens or 0))
+    output, thinking = counts.output_tokens or 0, 0
+    if counts.output_tokens_details is not None:
+        thinking = min(counts.output_tokens_details.thinking_tokens or 0, output)
+    return Usage(
+        counts.input_tokens or 0,
+        counts.cache_read_input_tokens or 0,
+        written - written_1h,
+        written_1h,
+        output - thinking,
+        thinking,
+        reported_nano_usd=reported,
+    )
+
+
 class Meter:
     """Hears every usage of one answer: later ones are cumulative and may leave members out, so the last word counts."""
 
-    _heard = False
-    _input = _read = _written = _written_1h = _output = _thinking = 0
-    _reported: int | None = None
-
-    def __init__(self, quirks: Quirks = NO_QUIRKS) -> None:
+    def __init__(self, quirks: Quirks) -> None:
         self._quirks = quirks
+        self._counts: _Counts | None = None
+        self._reported: int | None = None
 
     def hear(self, raw: Raw, *, output: bool = True) -> None:
         """A `usage` object; anything else is passed over. `output` is false where that number is a placeholder."""
@@ -54,43 +80,38 @@ class Meter:
             counts = _decode_counts(raw)
         except UNREADABLE:
             return
-        self._heard = True
-        if counts.input_tokens is not None:
-            self._input = counts.input_tokens
-        if output and counts.output_tokens is not None:
-            self._output = counts.output_tokens
-        if counts.cache_read_input_tokens is not None:
-            self._read = counts.cache_read_input_tokens
-        if counts.cache_creation_input_tokens is not None or counts.cache_creation is not None:
-            self._hear_written(counts.cache_creation_input_tokens, counts.cache_creation)
-        if counts.output_tokens_details is not None and counts.output_tokens_details.thinking_tokens is not None:
-            self._thinking = counts.output_tokens_details.thinking_tokens
+        if not output:
+            counts.output_tokens = None
+        if self._counts is None:
+            self._counts = counts
+        else:
+            _update(self._counts, counts)
         if self._quirks.cost_path:
             self._reported = reported_nano_usd(raw, self._quirks)
 
-    def _hear_written(self, total: int | None, created: _CacheCreation | None) -> None:
-        if created is not None:
-            self._written_1h = created.ephemeral_1h_input_tokens or 0
-            total = max(total or 0, self._written_1h + (created.ephemeral_5m_input_tokens or 0))
-        if total is not None:
-            self._written = max(total, self._written_1h)
-
     @property
     def usage(self) -> Usage | None:
-        """What was heard so far, in disjoint buckets; `None` before the first word."""
-        if not self._heard:
-            return None
-        written_1h, output = self._written_1h, self._output
-        thinking = self._thinking if self._thinking < output else output
-        return Usage(
-            self._input,
-            self._read,
-            self._written - written_1h,
-            written_1h,
-            output - thinking,
-            thinking,
-            reported_nano_usd=self._reported,
-        )
+        """What was heard so far; `None` before the first word."""
+        return None if self._counts is None else _usage(self._counts, self._reported)
+
+
+def _update(held: _Counts, now: _Counts) -> None:
+    if now.input_tokens is not None:
+        held.input_tokens = now.input_tokens
+    if now.cache_read_input_tokens is not None:
+        held.cache_read_input_tokens = now.cache_read_input_tokens
+    if now.output_tokens is not None:
+        held.output_tokens = now.output_tokens
+    if now.output_tokens_details is not None and now.output_tokens_details.thinking_tokens is not None:
+        held.output_tokens_details = now.output_tokens_details
+    if now.cache_creation is not None:
+        held.cache_creation = now.cache_creation
+        held.cache_creation_input_tokens = now.cache_creation_input_tokens
+    elif now.cache_creation_input_tokens is not None:
+        held.cache_creation_input_tokens = now.cache_creation_input_tokens
+        if held.cache_creation is not None:
+            # A sum that comes alone says anew what was written for five minutes.
+            held.cache_creation.ephemeral_5m_input_tokens = None
 
 
 def reported_nano_usd(raw: Raw, quirks: Quirks) -> int | None:
