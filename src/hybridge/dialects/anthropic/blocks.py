@@ -72,6 +72,8 @@ class Reading:
     def __init__(self) -> None:
         self.hints: dict[str, None] = {}
         self.unknown: dict[str, None] = {}
+        #: Whether there was the result of a tool.
+        self.has_results = False
 
     def parts(self, content: str | Sequence[Block], place: str) -> list[Part]:
         """The parts of a message, in order. Raises `InvalidRequest` with the place."""
@@ -145,6 +147,7 @@ class Reading:
     def _result(self, block: Block, place: str) -> ToolResult:
         if not block.tool_use_id:
             raise refuse("a tool result needs the id of its call", f"{place}.tool_use_id")
+        self.has_results = True
         content = _decoded(_CONTENT, block.content, f"{place}.content", "")
         inner = Reading()
         parts: list[Text | Image] = []

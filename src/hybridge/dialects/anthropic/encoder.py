@@ -31,6 +31,10 @@ from hybridge.dialects.anthropic.usage import usage_members
 from hybridge.money import Usage
 
 _DELTA = b"content_block_delta"
+_BEFORE_WORDS = (
+    b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,"delta":{"type":"text_delta","text":'
+)
+_AFTER_WORDS = b"}}\n\n"
 _encode = msgspec.json.Encoder().encode
 
 
@@ -54,6 +58,8 @@ class Encoder:
         self._index = -1
         #: The kind of the open block and the number of its thought or call; "" if none is open.
         self._open: tuple[str, int] = ("", 0)
+        #: What stands before the words of the open block if it is text, else `b""`.
+        self._before_words = b""
         self._origin = ""
         self._signed = True
         #: Calls that are not written to their end; the first one may be open.
@@ -65,7 +71,13 @@ class Encoder:
 
     def encode(self, events: Sequence[Event]) -> bytes:
         """The bytes for these events; `b""` if they say nothing to this client."""
-        return b"".join(piece for event in events for piece in self._pieces(event))
+        out: list[bytes] = []
+        for event in events:
+            if isinstance(event, TextDelta) and self._before_words and event.text:
+                out += (self._before_words, _encode(event.text), _AFTER_WORDS)
+            else:
+                out += self._pieces(event)
+        return b"".join(out)
 
     def finish(self) -> bytes:
         """The end of the message, with its reason and its usage."""
@@ -135,6 +147,7 @@ class Encoder:
         if kind == "thinking" and not self._signed and self._origin != ORIGIN:
             yield self._delta("signature_delta", "signature", marked(self._origin, ""))
         self._open = ("", 0)
+        self._before_words = b""
         yield frame("content_block_stop", {"index": self._index})
         if kind == "tool_use":
             del self._calls[number]
@@ -146,7 +159,8 @@ class Encoder:
             self._refusal.append(event.text)
         if self._open[0] != "text":
             yield from self._opened("text", 0, {"type": "text", "text": ""})
-        yield self._delta("text_delta", "text", event.text)
+            self._before_words = _BEFORE_WORDS % self._index
+        yield b"".join((self._before_words, _encode(event.text), _AFTER_WORDS))
 
     def _thought(self, event: ReasoningDelta) -> Iterator[bytes]:
         if event.data:

@@ -10,10 +10,11 @@ from typing import Literal
 
 import msgspec
 from msgspec import Raw, Struct
+from msgspec.structs import fields
 
 from hybridge.chat import Chat, Effort, Format, Part, Text, Thinking, Tool, ToolChoice, ToolResult, Turn
-from hybridge.dialects.anthropic.blocks import Block, CacheControl, Reading, text_part
-from hybridge.dialects.anthropic.places import T, decode, is_given, refuse
+from hybridge.dialects.anthropic.blocks import Block, Reading, text_part
+from hybridge.dialects.anthropic.places import decode, is_given, refuse
 
 #: Members of a request that have a slot in `Chat`, or are read apart.
 _SLOTS = frozenset(
@@ -32,12 +33,12 @@ _TOOL_HINTS = ("cache_control", "eager_input_streaming", "defer_loading", "allow
 _Role = Literal["user", "assistant", "system"]
 
 
-class _Message(Struct):
+class _Message(Struct, gc=False):
     role: _Role
     content: str | list[Block]
 
 
-class _Tool(Struct):
+class _Tool(Struct, gc=False):
     name: str
     type: str | None = None
     description: str | None = None
@@ -50,19 +51,19 @@ class _Tool(Struct):
     input_examples: Raw = Raw()
 
 
-class _Choice(Struct):
+class _Choice(Struct, gc=False):
     type: Literal["auto", "any", "tool", "none"]
     name: str = ""
     disable_parallel_tool_use: bool | None = None
 
 
-class _Thinking(Struct):
+class _Thinking(Struct, gc=False):
     type: Literal["enabled", "adaptive", "disabled"]
     budget_tokens: int | None = None
     display: str | None = None
 
 
-class _Format(Struct):
+class _Format(Struct, gc=False):
     type: Literal["json_schema"]
     schema: Raw
 
@@ -73,35 +74,44 @@ class Metadata(Struct, gc=False):
     user_id: str | None = None
 
 
-_MESSAGES = msgspec.json.Decoder(list[_Message])
-_SYSTEM = msgspec.json.Decoder(str | list[Block] | None)
-_TOOLS = msgspec.json.Decoder(list[_Tool] | None)
-_CHOICE = msgspec.json.Decoder(_Choice | None)
-_THINKING = msgspec.json.Decoder(_Thinking | None)
-_OUTPUT_CONFIG = msgspec.json.Decoder(dict[str, Raw] | None)
+class _Asked(Struct, gc=False):
+    """The members that have a slot in `Chat`."""
+
+    messages: list[_Message] = []
+    system: str | list[Block] | None = None
+    max_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    stop_sequences: list[str] | None = None
+    stream: bool | None = None
+    tools: list[_Tool] | None = None
+    tool_choice: _Choice | None = None
+    thinking: _Thinking | None = None
+    output_config: dict[str, Raw] | None = None
+    metadata: Metadata | None = None
+    service_tier: str | None = None
+
+
+_MEMBERS = {field.name: msgspec.json.Decoder(field.type) for field in fields(_Asked)}
 _EFFORT = msgspec.json.Decoder(Effort | None)
 _FORMAT = msgspec.json.Decoder(_Format)
-_METADATA = msgspec.json.Decoder(Metadata | None)
-_CACHE_CONTROL = msgspec.json.Decoder(CacheControl)
-_STRINGS = msgspec.json.Decoder(list[str] | None)
-_STRING = msgspec.json.Decoder(str | None)
-_INT = msgspec.json.Decoder(int | None)
-_FLOAT = msgspec.json.Decoder(float | None)
-_BOOL = msgspec.json.Decoder(bool | None)
 
 
-def decode_request(fields: Mapping[str, Raw]) -> Chat:
+def decode_request(given: Mapping[str, Raw]) -> Chat:
     """The whole request; `max_tokens` may be missing, as in a request to count tokens. Raises `InvalidRequest`."""
+    asked = _Asked(**{name: decode(_MEMBERS[name], raw, name) for name, raw in given.items() if name in _MEMBERS})
+    if asked.max_tokens is not None and asked.max_tokens < 0:
+        raise refuse("must be at least 0", "max_tokens")
     reading = Reading()
-    system, turns = _turns(fields, reading)
-    tools, choice = _tools(fields, reading), _member(fields, "tool_choice", _CHOICE)
-    thinking, form = _output(fields, reading)
+    system, turns = _turns(asked, reading)
+    tools = _tools(asked.tools, reading) if asked.tools else ()
+    form = _format(asked.output_config, reading) if asked.output_config else None
+    choice = asked.tool_choice
     alone = None if choice is None else choice.disable_parallel_tool_use
-    stream = bool(_member(fields, "stream", _BOOL))
-    for name, value in fields.items():
-        if is_given(value):
-            reading.hints.update({name: None} if name in HINTS else {})
-            reading.unknown.update({name: None} if name not in KNOWN else {})
+    stream = bool(asked.stream)
+    if not _SLOTS.issuperset(given):
+        _read_others(given, reading)
     return Chat(
         turns=turns,
         system=system,
@@ -109,14 +119,14 @@ def decode_request(fields: Mapping[str, Raw]) -> Chat:
         tool_choice=None if choice is None else _tool_choice(choice),
         parallel_tools=None if alone is None else not alone,
         format=form,
-        thinking=thinking,
-        max_tokens=max_tokens_of(fields),
-        temperature=_member(fields, "temperature", _FLOAT),
-        top_p=_member(fields, "top_p", _FLOAT),
-        top_k=_member(fields, "top_k", _INT),
-        stop=tuple(_member(fields, "stop_sequences", _STRINGS) or ()),
-        user=user_of(fields),
-        service_tier=_member(fields, "service_tier", _STRING),
+        thinking=_thinking(asked),
+        max_tokens=asked.max_tokens,
+        temperature=asked.temperature,
+        top_p=asked.top_p,
+        top_k=asked.top_k,
+        stop=tuple(asked.stop_sequences or ()),
+        user=asked.metadata.user_id if asked.metadata is not None else None,
+        service_tier=asked.service_tier,
         hints=tuple(reading.hints),
         unknown=tuple(reading.unknown),
         stream=stream,
@@ -124,55 +134,47 @@ def decode_request(fields: Mapping[str, Raw]) -> Chat:
     )
 
 
-def max_tokens_of(fields: Mapping[str, Raw]) -> int | None:
-    """The output limit. Raises `InvalidRequest` for anything but a whole number from 0."""
-    limit = _member(fields, "max_tokens", _INT)
-    if limit is not None and limit < 0:
-        raise refuse("must be at least 0", "max_tokens")
-    return limit
-
-
-def user_of(fields: Mapping[str, Raw]) -> str | None:
-    """The client's user: `metadata.user_id`."""
-    metadata = _member(fields, "metadata", _METADATA)
-    return metadata.user_id if metadata else None
-
-
-def _member(fields: Mapping[str, Raw], name: str, decoder: msgspec.json.Decoder[T]) -> T | None:
-    raw = fields.get(name)
-    return None if raw is None else decode(decoder, raw, name)
+def _read_others(given: Mapping[str, Raw], reading: Reading) -> None:
+    for name, value in given.items():
+        if name in HINTS:
+            if is_given(value):
+                reading.hints[name] = None
+        elif name not in KNOWN and is_given(value):
+            reading.unknown[name] = None
 
 
 # --- turns ---------------------------------------------------------------------------------------------------------
 
 
-def _turns(fields: Mapping[str, Raw], reading: Reading) -> tuple[tuple[Text, ...], tuple[Turn, ...]]:
-    messages = _member(fields, "messages", _MESSAGES)
-    if not messages:
+def _turns(asked: _Asked, reading: Reading) -> tuple[tuple[Text, ...], tuple[Turn, ...]]:
+    if not asked.messages:
         raise refuse("at least one message is required", "messages")
-    system = list(_system(_member(fields, "system", _SYSTEM)))
+    system = list(_system(asked.system)) if asked.system else []
     merged: list[tuple[_Role, list[Part]]] = []
-    for at, message in enumerate(messages):
-        parts = reading.parts(message.content, f"messages[{at}].content")
+    for at, message in enumerate(asked.messages):
+        content = message.content
+        parts = [Text(content)] if isinstance(content, str) else reading.parts(content, f"messages[{at}].content")
         if message.role == "system" and not merged:
             system += (part for part in parts if isinstance(part, Text))
         elif merged and merged[-1][0] == message.role:
             merged[-1][1].extend(parts)
         else:
-            merged.append((message.role, parts))
-    return tuple(system), tuple(Turn(role, tuple(sorted(parts, key=_after_results))) for role, parts in merged)
+            merged.append((message.role, [*parts]))
+    if reading.has_results:
+        for _, parts in merged:
+            parts.sort(key=_after_results)
+    return tuple(system), tuple([Turn(role, tuple(parts)) for role, parts in merged])
 
 
 def _after_results(part: Part) -> bool:
     return not isinstance(part, ToolResult)
 
 
-def _system(system: str | list[Block] | None) -> Iterator[Text]:
+def _system(system: str | list[Block]) -> Iterator[Text]:
     if isinstance(system, str):
-        if system:
-            yield Text(system)
+        yield Text(system)
         return
-    for at, block in enumerate(system or ()):
+    for at, block in enumerate(system):
         if block.type != "text":
             raise refuse("only text can be a system prompt", f"system[{at}].type")
         yield text_part(block, f"system[{at}]")
@@ -181,9 +183,9 @@ def _system(system: str | list[Block] | None) -> Iterator[Text]:
 # --- tools ---------------------------------------------------------------------------------------------------------
 
 
-def _tools(fields: Mapping[str, Raw], reading: Reading) -> tuple[Tool, ...]:
+def _tools(asked: list[_Tool], reading: Reading) -> tuple[Tool, ...]:
     tools = []
-    for tool in _member(fields, "tools", _TOOLS) or ():
+    for tool in asked:
         if tool.type not in (None, "custom"):
             reading.unknown[f"tools.{tool.type}"] = None
             continue
@@ -207,19 +209,20 @@ def _tool_choice(choice: _Choice) -> ToolChoice:
 # --- thinking and form ---------------------------------------------------------------------------------------------
 
 
-def _output(fields: Mapping[str, Raw], reading: Reading) -> tuple[Thinking | None, Format | None]:
-    config = _member(fields, "output_config", _OUTPUT_CONFIG) or {}
-    effort = decode(_EFFORT, config["effort"], "output_config.effort") if "effort" in config else None
+def _format(config: dict[str, Raw], reading: Reading) -> Format | None:
     form = None
     for name, value in config.items():
         if name == "format" and is_given(value):
             form = Format("json_schema", schema=decode(_FORMAT, value, "output_config.format").schema)
         elif name not in ("effort", "format") and is_given(value):
             reading.unknown[f"output_config.{name}"] = None
-    return _thinking(_member(fields, "thinking", _THINKING), effort), form
+    return form
 
 
-def _thinking(thinking: _Thinking | None, effort: Effort | None) -> Thinking | None:
+def _thinking(asked: _Asked) -> Thinking | None:
+    thinking, config, effort = asked.thinking, asked.output_config, None
+    if config and "effort" in config:
+        effort = decode(_EFFORT, config["effort"], "output_config.effort")
     if thinking is None:
         return Thinking(effort) if effort else None
     if thinking.type == "disabled":
