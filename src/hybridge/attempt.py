@@ -39,9 +39,8 @@ class Attempting:
         """Call the step's deployment, into the sink. Raises what `Upstream.call` raises."""
         deployment, key = step.deployment, step.key
         call = Call(self._request, deployment, key.id, key.secret, self._plan.clamp.get(deployment.id))
-        attempt = self._attempt = Attempt(
-            deployment.id, deployment.provider, deployment.kind, key.id, started_us=self._now_us()
-        )
+        began = self._now_us()
+        attempt = self._attempt = Attempt(deployment.id, deployment.provider, deployment.kind, key.id, 0, "", "", began)
         self._sink = sink
         try:
             await self._upstream.call(call, sink, self._commit)
@@ -71,17 +70,18 @@ class Attempting:
         if self._request.stream:
             self._sink.start(head)
         else:
+            attempt.ended_us = attempt.first_content_us
             attempt.usage = call.usage
             settle(attempt, call.deployment)
             self._sink.whole(head, call.body)
 
     def _close(self, call: Call, attempt: Attempt) -> None:
+        if attempt.ended_us and not attempt.error_class:
+            return
         attempt.ended_us = self._now_us()
         attempt.status = call.status
         if not attempt.first_content_us:
             self._entry.attempts.append(attempt)
-        elif not self._request.stream and not attempt.error_class:
-            return
         attempt.usage = call.usage
         cut = attempt.error_class == "client_gone" or (attempt.error_class and (call.said or call.usage))
         prompt = self._entry.input_estimate or 0
