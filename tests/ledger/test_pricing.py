@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hybridge.ledger.pricing import cost_of, cut_short, settle
-from hybridge.money import Terms, Usage
+from hybridge.money import BUCKETS, Price, Terms, Usage
 from hybridge.types import Attempt
 
 from .records import PRICE, deployment
@@ -39,6 +39,22 @@ def test_the_providers_own_bill_wins() -> None:
 
 def test_a_fee_is_on_a_computed_cost() -> None:
     assert cost_of(Usage(input=2, output=30), deployment(terms=FEE)) == (19_306, "computed")  # 19306.5 to even
+
+
+@given(
+    st.builds(Usage, **dict.fromkeys((*BUCKETS, "requests"), tokens), reported_nano_usd=st.none() | tokens),
+    st.sampled_from([PRICE, None]),
+    st.sampled_from([Terms(), FEE]),
+    st.booleans(),
+)
+def test_an_attempt_costs_what_its_usage_costs(
+    usage: Usage, price: Price | None, terms: Terms, estimated: bool
+) -> None:
+    asked = deployment(price=price, terms=terms)
+    attempt = tried(None if estimated else usage)
+    settle(attempt, asked, usage if estimated else None)
+    assert (attempt.cost_nano_usd, attempt.cost_source) == cost_of(usage, asked, estimated=estimated)
+    assert (attempt.usage, attempt.price_id) == (usage, price.id if price else "")
 
 
 @given(tokens, tokens)

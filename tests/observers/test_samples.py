@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from hybridge.ledger.entry import LedgerEntry
-from hybridge.money import Usage
+from hybridge.money import BUCKETS, Usage
 from hybridge.observers.metrics import MOST_UNLISTED, Metrics
-from hybridge.observers.samples import FAMILIES, Sample, exposition, lasting, merged
+from hybridge.observers.samples import FAMILIES, SECONDS, Sample, exposition, lasting, merged
 from hybridge.types import Attempt
 
 SECOND = 1_000_000
@@ -59,6 +62,33 @@ def test_a_request_is_counted_with_all_its_attempts() -> None:
     assert found["request_seconds", "b/m"].value == 1.0004
     assert found["overhead_seconds", "b/m"].value == 0.0005
     assert sum(found["overhead_seconds", "b/m"].counts) == 1
+
+
+@given(st.lists(st.builds(Usage, **dict.fromkeys(BUCKETS, st.integers(0, 3))), max_size=5))
+def test_every_bucket_of_a_bill_is_counted(usages: list[Usage]) -> None:
+    metrics = Metrics(lambda _: True)
+    for usage in usages:
+        metrics(entry(attempt(usage=usage)))
+    found = counted(metrics)
+    for bucket in BUCKETS:
+        total = sum(getattr(usage, bucket) for usage in usages)
+        sample = found.get(("tokens_total", "a/m", bucket))
+        assert (sample.value if sample else 0) == total
+
+
+@given(st.lists(st.integers(-5, 700_000_000) | st.sampled_from([round(end * SECOND) for end in SECONDS]), max_size=8))
+def test_a_request_is_in_the_bucket_of_its_seconds(took: list[int]) -> None:
+    metrics = Metrics(lambda _: True)
+    for each in took:
+        made = entry(attempt())
+        made.ended_us = each
+        metrics(made)
+    if took:
+        sample = counted(metrics)["request_seconds", "a/m"]
+        assert sample.value == pytest.approx(sum(took) / SECOND)
+        for place, end in enumerate(SECONDS, 1):
+            assert sum(sample.counts[:place]) == sum(each / SECOND <= end for each in took)
+        assert sum(sample.counts) == len(took)
 
 
 def test_a_request_that_nobody_was_asked_for_is_counted_too() -> None:
