@@ -51,6 +51,13 @@ def test_those_that_have_been_quiet_for_longest_are_forgotten(breakers: Breakers
     assert "p/asked" in names(breakers)
 
 
+def test_a_new_one_that_waits_for_its_first_result_is_not_the_first_to_go(breakers: Breakers, clock: Clock) -> None:
+    make_up(breakers, clock, MOST - 1)
+    new = breakers["p/new"]
+    make_up(breakers, clock, MOST // 2)
+    assert breakers["p/new"] is new
+
+
 def test_a_busy_one_keeps_its_count_of_failures(breakers: Breakers, clock: Clock) -> None:
     busy = breakers["p/busy"]
     for _ in range(10):

@@ -81,7 +81,7 @@ class Side:
         if result < len(ERRORS):
             walk.failed(step, ERRORS[result]())
         else:
-            (walk.succeeded, walk.released, walk.unable)[result % 3](step)
+            (walk.succeeded, walk.released, walk.unable)[result - len(ERRORS)](step)
 
     def force(self, number: int, state: int) -> None:
         if self.plan:
@@ -107,6 +107,7 @@ class Side:
         )
 
 
+SUCCESS, RELEASE, UNABLE = range(len(ERRORS), len(ERRORS) + 3)
 NUMBERS = st.integers(0, 30)
 RETRIES = st.builds(
     Retries,
@@ -117,7 +118,8 @@ RETRIES = st.builds(
 DEEDS = st.one_of(
     st.tuples(st.just("begin"), RETRIES),
     st.tuples(st.just("next"), NUMBERS),
-    st.tuples(st.just("end"), NUMBERS, st.integers(0, len(ERRORS) + 20)),
+    st.tuples(st.just("end"), NUMBERS, st.integers(0, len(ERRORS) - 1)),
+    st.tuples(st.just("end"), NUMBERS, st.sampled_from([SUCCESS, RELEASE, UNABLE])),
     st.tuples(st.just("force"), NUMBERS, NUMBERS),
     st.tuples(st.just("rest"), NUMBERS),
     st.tuples(st.just("wait"), st.sampled_from([0.1, 1.0, 5.0, 12.0, 60.0, 130.0, 700.0])),
@@ -155,6 +157,41 @@ def test_everybody_in_a_plan_has_a_breaker_from_its_first_step_on() -> None:
     assert [name for name, _ in world.breakers] == []
     assert world.walk().next() is not None
     assert {name for name, _ in world.breakers} == {each.id for each in world.deployments}
+
+
+def test_after_a_success_the_plan_goes_on_as_after_any_other() -> None:
+    walk = World(deployment("a"), deployment("b")).walk()
+    asked = []
+    while step := walk.next():
+        walk.succeeded(step)
+        asked.append((step.deployment.name, step.number))
+    assert asked == [("a", 1), ("b", 2), ("a", 3), ("b", 4)]
+
+
+def test_a_success_that_is_told_twice_counts_once() -> None:
+    world = World(deployment("a"), failures=2)
+    for number, result in enumerate("SFSF"):
+        walk = world.walk()
+        step = walk.next()
+        assert step is not None, number
+        for _ in range(2):
+            walk.failed(step, Broken("down", status=503)) if result == "F" else walk.succeeded(step)
+    assert world.breakers[world.deployments[0].id].state == "open", "two of four failed"
+
+
+def test_a_walk_that_found_nobody_may_find_somebody_later() -> None:
+    world = World(deployment("a"))
+    breaker = world.breakers[world.deployments[0].id]
+    breaker.force("open")
+    walk = world.walk()
+    assert walk.next() is None
+    breaker.force("auto")
+    step = walk.next()
+    assert step is not None
+    assert repr(walk) == "<Walk 1 steps, 0 failed, 1 open>"
+    walk.failed(step, Broken("down", status=503))
+    assert repr(walk) == "<Walk 1 steps, 1 failed, 0 open>"
+    assert repr(breaker) == "<CircuitBreaker closed, 1/3 failures>"
 
 
 def test_a_step_that_belongs_to_another_walk_ends_none_of_this_one() -> None:
