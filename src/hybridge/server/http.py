@@ -8,22 +8,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
+import struct
 from collections import deque
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from urllib.parse import unquote
 
-from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser, parse_url
+from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrade, HttpRequestParser, parse_url
 
 from hybridge.errors import ClientGone
 from hybridge.server.call import Call
+from hybridge.server.heads import LONGEST_HEAD, NAMES, HeadTooLong, length, parser_of_body, refusal
 
 log = logging.getLogger("hybridge.server")
 
 #: Bytes of a body that may lie unread.
 _AHEAD = 64 * 1024
-#: Bytes of a request's line and headers.
-_LONGEST_HEAD = 64 * 1024
 #: Bytes of a body that nobody wanted which are still heard, so that the client hears why.
 _MOST_DISCARDED = 16 << 20
 #: Bytes up to which a piece is copied into one write with its frame.
@@ -33,20 +34,8 @@ _LAST = b"\r\n0\r\n\r\n"
 _BODILESS = frozenset((204, 304))
 _STATUS = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-_MOST_NAMES = 1024
-
-
-class _Names(dict[bytes, bytes]):
-    """Headers' names in lower case; remembered, because clients send the same few for ever."""
-
-    def __missing__(self, name: bytes) -> bytes:
-        lower = name.lower()
-        if len(self) < _MOST_NAMES:
-            self[name] = lower
-        return lower
-
-
-_NAMES = _Names()
+#: How a connection is closed so that its other end hears of a reset, not of an end.
+_RESET = struct.pack("ii", 1, 0)
 
 
 class House:
@@ -67,6 +56,7 @@ class Connection(asyncio.Protocol):
         "_chunked",
         "_continue",
         "_discarded",
+        "_handling",
         "_head",
         "_head_size",
         "_house",
@@ -101,8 +91,10 @@ class Connection(asyncio.Protocol):
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._idle_since = 0.0
-        # The call that is answered, those that wait behind it, and the one whose body is being read.
+        # The call that is answered (its handler may outlast it), those that wait behind it, and the one whose body is
+        # being read.
         self._call: Call | None = None
+        self._handling = False
         self._waiting: deque[tuple[Call, bool, bool]] = deque()
         self._reading: Call | None = None
         # Who waits for a call or for more of its body, and who waits for the client to read.
@@ -141,21 +133,26 @@ class Connection(asyncio.Protocol):
         """The client said something."""
         self._head_size += len(data)
         try:
-            self._parser.feed_data(data)
-        except HttpParserUpgrade:
-            # Nobody here speaks anything else, and what follows may not be HTTP: the answer is the last one.
-            self._keep = False
+            try:
+                self._parser.feed_data(data)
+            except HttpParserUpgrade as exc:
+                self._stay(data[exc.args[0] :])
         except HttpParserError as exc:
-            self._nonsense(400, str(exc))
+            self._nonsense((isinstance(exc, HttpParserCallbackError) and exc.__context__) or exc)
+            return
         if self._reading is not None:
             self._body_came(self._reading)
-        elif self._head_size > _LONGEST_HEAD:
-            self._nonsense(431, "the head of the request is too long")
+        elif self._head_size > LONGEST_HEAD:
+            self._nonsense(HeadTooLong())
 
     def _body_came(self, call: Call) -> None:
-        """A part of a body that is not whole yet."""
+        """A part of a body that is not whole yet, or of what stands around its pieces."""
         if self._pieces:
+            self._head_size = 0
             self._fill(call)
+        elif self._head_size > LONGEST_HEAD:
+            self._nonsense(HeadTooLong())
+            return
         if call is self._call and self._waiter is not None:
             self._wake()
         elif call.size > _AHEAD:
@@ -170,6 +167,7 @@ class Connection(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        self._keep = self._paused = False
         for call, *_ in self._waiting:
             call.gone = True
         self._waiting.clear()
@@ -195,8 +193,10 @@ class Connection(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         """The head is whole: the request is answered, or waits until its turn comes."""
         urls, named, parser = self._urls, self._named, self._parser
+        if self._head_size > LONGEST_HEAD and length(urls, named) > LONGEST_HEAD:
+            raise HeadTooLong
         path, query = urls[0] if len(urls) == 1 else b"".join(urls), b""
-        headers = {_NAMES[name]: value for name, value in named.items()}
+        headers = {NAMES[name]: value for name, value in named.items()}
         urls.clear()
         named.clear()
         if path[:1] != b"/" or b"?" in path or b"#" in path:
@@ -211,7 +211,7 @@ class Connection(asyncio.Protocol):
         # Only who is told to may keep a connection in HTTP/1.0.
         old = (not keep or b"connection" in headers) and parser.get_http_version() != "1.1"
         keep = keep and not old
-        if self._call is not None or self._waiting:
+        if self._handling:
             self._waiting.append((call, keep, old))
             self._pause()
             return
@@ -237,7 +237,7 @@ class Connection(asyncio.Protocol):
             if self._waiter is not None:
                 self._wake()
         elif call.answered and not self._keep:
-            self._transport.close()
+            self._close()
 
     def _fill(self, call: Call) -> None:
         """Put what has come of its body into a call."""
@@ -265,11 +265,13 @@ class Connection(asyncio.Protocol):
             if not call.pieces:
                 self._transport.write(_CONTINUE)
         self._resume()
+        self._idle()
         self._waiter = self._loop.create_future()
         try:
             await self._waiter
         finally:
             self._waiter = None
+            self._idle_since = 0.0
 
     def answer(self, status: int, lines: list[bytes], body: bytes) -> None:
         """Write a whole answer."""
@@ -337,12 +339,12 @@ class Connection(asyncio.Protocol):
     def shut(self) -> None:
         """Close, at once if nothing is under way, else after the answer."""
         if self._call is None and not self._waiting:
-            self._transport.close()
+            self._close()
         self._keep = False
 
     def abort(self) -> asyncio.Task[None] | None:
         """Close at once; returns the task that has still to take note."""
-        self._transport.abort()
+        self._break_off()
         return self._task
 
     # Between two requests.
@@ -356,7 +358,12 @@ class Connection(asyncio.Protocol):
                 self._waiter = loop.create_future()
                 await self._waiter
                 continue
-            await handle(call)
+            try:
+                await handle(call)
+            except Exception:
+                # Who handles calls answers for its own defects; one that it did not must not leave the client waiting.
+                log.exception("request %s: a defect", call.request_id)
+            self._handling = False
             if self._call is not None or not self._keep or self._waiting:
                 self._after(call)
             else:
@@ -365,22 +372,28 @@ class Connection(asyncio.Protocol):
 
     def _after(self, call: Call) -> None:
         """What follows an answer, where it is not a pause."""
-        if self._call is call:
-            # Half an answer must not pass for a whole one.
-            self._transport.abort()
-        elif not self._keep:
-            if call.whole:
-                self._transport.close()
-        elif self._waiting:
+        if self._transport.is_closing():
+            return
+        if self._call is not None:
+            self._break_off()
+        elif self._keep:
             self._turn(*self._waiting.popleft())
             if not self._waiting:
                 self._resume()
+        elif call.whole:
+            self._close()
+        else:
+            call.size = 0
+            call.pieces.clear()
+            self._resume()
+            self._idle()
 
     def _turn(self, call: Call, keep: bool, old: bool) -> None:
         self._call = call
+        self._handling = True
         self._keep = keep and self._keep
         self._old = old
-        self._continue = b"expect" in call.headers
+        self._continue = b"expect" in call.headers and not old
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
@@ -410,21 +423,53 @@ class Connection(asyncio.Protocol):
         if left > 0:
             self._timer = self._loop.call_later(left, self._look)
         else:
-            self._transport.close()
+            self._close()
 
-    def _nonsense(self, status: int, said: str) -> None:
-        """What came is no request: said so, where no answer is under way."""
+    def _close(self) -> None:
+        """Close once the last bytes have left; at last also on a client that does not read them."""
+        self._idle_since = 0.0
+        if self._transport.get_write_buffer_size():
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = self._loop.call_later(self._house.idle, self._transport.abort)
+        self._transport.close()
+
+    def _break_off(self) -> None:
+        """Close at once. Half an answer must not pass for a whole one, not even where the end of the connection is
+        its end."""
+        if self._old and self._call is not None:
+            self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        self._transport.abort()
+
+    # What is no plain request.
+
+    def _stay(self, rest: bytes) -> None:
+        """The client would rather speak something else, which nobody here does: its request is answered, and the last.
+
+        The parser takes such a request to end with its head, so another one reads the body.
+        """
+        self._keep = False
+        call = self._call
+        if call is None or self._waiting:
+            return
+        parser = parser_of_body(self, call.headers)
+        if parser is not None:
+            call.whole = False
+            self._reading = call
+            self._parser = parser
+            parser.feed_data(rest)
+
+    def _nonsense(self, problem: BaseException) -> None:
+        """What came is no request: said so, where no other request is under way."""
         self._keep = False
         call, self._reading = self._reading, None
-        if self._call is None:
-            body = b'{"error":{"message":"not a request: %b","type":"invalid_request_error"}}' % (
-                said.replace('"', "'").encode("ascii", "replace")
-            )
-            head = b"%bcontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b"
-            self._transport.write(head % (_STATUS[status], len(body), body))
-            self._transport.close()
-        elif call is self._call:
-            self._transport.abort()
-        else:
+        if call is not None and call.answered:
+            self._break_off() if call is self._call else self._close()
+        elif self._waiting or self._call is not call:
             # The answer that is under way is the last one.
             self._pause()
+        else:
+            if call is not None:
+                call.gone = True
+            self._transport.write(refusal(problem))
+            self._close()
