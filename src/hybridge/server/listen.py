@@ -80,6 +80,7 @@ class Listener:
     def drain(self) -> None:
         """Requests under way end, new ones go elsewhere, then the port is closed."""
         self._traffic.draining = True
+        self._house.closing = True
         self._leaving.set()
 
     def leave(self) -> None:
@@ -122,7 +123,6 @@ class Listener:
             # Who was let in a moment ago is still to be heard, and told to go elsewhere.
             await asyncio.sleep(_LAST_WORDS_S)
         house = self._house
-        house.closing = True
         for connection in list(house.open):
             connection.shut()
         with contextlib.suppress(TimeoutError):
