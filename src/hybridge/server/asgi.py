@@ -19,11 +19,17 @@ Send = Callable[[Message], Awaitable[None]]
 
 
 class AsgiWire:
-    """What a call says waits in a list until somebody drains it."""
+    """What a call says waits in a list until somebody drains it.
+
+    Once its body is whole, a client that leaves cancels `handling`; before that it is `more` that hears of it.
+    """
+
+    call: Call
+    handling: asyncio.Future[None]
 
     def __init__(self, receive: Receive, send: Send) -> None:
         self.full = False
-        self.call: Call | None = None
+        self._watching: asyncio.Task[None] | None = None
         self._receive = receive
         self._send = send
         self._said: list[Message] = []
@@ -31,7 +37,6 @@ class AsgiWire:
     async def more(self) -> None:
         """The next piece of the body. Raises `ClientGone`."""
         call = self.call
-        assert call is not None
         message = await self._receive()
         if message["type"] == "http.disconnect":
             call.gone = True
@@ -40,6 +45,8 @@ class AsgiWire:
         call.pieces.append(piece)
         call.size += len(piece)
         call.whole = not message.get("more_body", False)
+        if call.whole:
+            self._watching = asyncio.create_task(self._until_gone())
 
     def answer(self, status: int, lines: list[bytes], body: bytes) -> None:
         """Keep a whole answer."""
@@ -65,9 +72,20 @@ class AsgiWire:
                 await self._send(message)
             except OSError:
                 # What ASGI 2.4 raises when the client has left.
-                assert self.call is not None
                 self.call.gone = True
                 return
+
+    def end(self) -> None:
+        """Nobody waits for anything any more."""
+        self.handling.cancel()
+        if self._watching is not None:
+            self._watching.cancel()
+
+    async def _until_gone(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self.call.gone = True
+        self.handling.cancel()
 
 
 async def answer(handle: Callable[[Call], Awaitable[None]], scope: Scope, receive: Receive, send: Send) -> None:
@@ -77,27 +95,12 @@ async def answer(handle: Callable[[Call], Awaitable[None]], scope: Scope, receiv
         await send({"type": "websocket.close", "code": 1000})
     if scope["type"] != "http":
         return
+    path = scope["path"].removeprefix(scope.get("root_path", ""))
     wire = AsgiWire(receive, send)
-    call = wire.call = Call(wire, scope["method"], scope["path"], scope["query_string"], dict(scope["headers"]))
-    handling = asyncio.ensure_future(handle(call))
-    watching = asyncio.create_task(_until_gone(call, receive, handling))
+    call = wire.call = Call(wire, scope["method"], path, scope["query_string"], dict(scope["headers"]))
+    wire.handling = asyncio.ensure_future(handle(call))
     try:
-        await handling
+        await wire.handling
         await wire.drain()
     finally:
-        watching.cancel()
-        handling.cancel()
-
-
-async def _until_gone(call: Call, receive: Receive, handling: asyncio.Future[None]) -> None:
-    # While the body comes, it is `more` that hears of a client that left.
-    while not call.whole:  # noqa: ASYNC110
-        await asyncio.sleep(_LOOK_S)
-    while (await receive())["type"] != "http.disconnect":
-        pass
-    call.gone = True
-    handling.cancel()
-
-
-#: Seconds between two looks whether a body is whole.
-_LOOK_S = 0.02
+        wire.end()
