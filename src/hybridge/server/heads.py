@@ -54,16 +54,18 @@ class _Body:
         self.on_message_complete = reader.on_message_complete
 
 
-def parser_of_body(reader: _Reader, headers: Mapping[bytes, bytes]) -> HttpRequestParser | None:
-    """A parser for the body of a request with these headers; none where it has none. What follows it is an error.
+def framing(headers: Mapping[bytes, bytes]) -> bytes:
+    """The lines that say how long a body is; empty where there is none."""
+    names = (b"content-length", b"transfer-encoding")
+    return b"".join([b"%b: %b\r\n" % (name, headers[name]) for name in names if name in headers])
 
-    Raises `httptools.HttpParserError` for headers that contradict each other.
+
+def parser_of_body(reader: _Reader, lines: bytes) -> HttpRequestParser:
+    """A parser for a body that is framed like this. What follows the body is an error.
+
+    Raises `httptools.HttpParserError` for a frame that nobody knows.
     """
-    framing = [name for name in (b"content-length", b"transfer-encoding") if name in headers]
-    if not framing:
-        return None
     parser = HttpRequestParser(_Body(reader))
-    lines = b"".join([b"%b: %b\r\n" % (name, headers[name]) for name in framing])
     parser.feed_data(b"POST / HTTP/1.1\r\nconnection: close\r\n%b\r\n" % lines)
     return parser
 

@@ -19,14 +19,13 @@ from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrad
 
 from hybridge.errors import ClientGone
 from hybridge.server.call import Call
-from hybridge.server.heads import LONGEST_HEAD, NAMES, HeadTooLong, length, parser_of_body, refusal
+from hybridge.server.heads import LONGEST_HEAD, NAMES, HeadTooLong, framing, length, parser_of_body, refusal
+from hybridge.server.lingering import Lingering
 
 log = logging.getLogger("hybridge.server")
 
 #: Bytes of a body that may lie unread.
 _AHEAD = 64 * 1024
-#: Bytes of a body that nobody wanted which are still heard, so that the client hears why.
-_MOST_DISCARDED = 16 << 20
 #: Bytes up to which a piece is copied into one write with its frame.
 _LARGE = 64 * 1024
 
@@ -55,7 +54,6 @@ class Connection(asyncio.Protocol):
         "_call",
         "_chunked",
         "_continue",
-        "_discarded",
         "_handling",
         "_head",
         "_head_size",
@@ -108,7 +106,6 @@ class Connection(asyncio.Protocol):
         self.on_url = self._urls.append
         self.on_body = self._pieces.append
         self._head_size = 0
-        self._discarded = 0
         self._paused = False
         self._continue = False
         # Of the answer: its head until it leaves, whether it is chunked, or the bytes that are left of it.
@@ -233,24 +230,14 @@ class Connection(asyncio.Protocol):
         if self._pieces:
             self._fill(call)
         call.whole = True
-        if call is self._call:
-            if self._waiter is not None:
-                self._wake()
-        elif call.answered and not self._keep:
-            self._close()
+        if call is self._call and self._waiter is not None:
+            self._wake()
 
     def _fill(self, call: Call) -> None:
         """Put what has come of its body into a call."""
         pieces = self._pieces
-        size = sum(map(len, pieces))
-        if call is not self._call and call.answered:
-            # The rest of a body whose answer has left: heard, up to a point, or the answer would be lost with it.
-            self._discarded += size
-            if self._discarded > _MOST_DISCARDED:
-                self._transport.abort()
-        else:
-            call.pieces += pieces
-            call.size += size
+        call.pieces += pieces
+        call.size += sum(map(len, pieces))
         pieces.clear()
 
     # The call's side.
@@ -372,7 +359,7 @@ class Connection(asyncio.Protocol):
 
     def _after(self, call: Call) -> None:
         """What follows an answer, where it is not a pause."""
-        if self._transport.is_closing():
+        if self._transport.is_closing() or self._transport.get_protocol() is not self:
             return
         if self._call is not None:
             self._break_off()
@@ -380,13 +367,10 @@ class Connection(asyncio.Protocol):
             self._turn(*self._waiting.popleft())
             if not self._waiting:
                 self._resume()
-        elif call.whole:
+        elif call.whole and not self._paused:
             self._close()
         else:
-            call.size = 0
-            call.pieces.clear()
-            self._resume()
-            self._idle()
+            self._linger()
 
     def _turn(self, call: Call, keep: bool, old: bool) -> None:
         self._call = call
@@ -434,6 +418,11 @@ class Connection(asyncio.Protocol):
             self._timer = self._loop.call_later(self._house.idle, self._transport.abort)
         self._transport.close()
 
+    def _linger(self) -> None:
+        """Close when the client has heard what was said, though it may still be talking."""
+        self._transport.set_protocol(Lingering(self, self._transport, self._house.idle))
+        self._resume()
+
     def _break_off(self) -> None:
         """Close at once. Half an answer must not pass for a whole one, not even where the end of the connection is
         its end."""
@@ -452,24 +441,26 @@ class Connection(asyncio.Protocol):
         call = self._call
         if call is None or self._waiting:
             return
-        parser = parser_of_body(self, call.headers)
-        if parser is not None:
+        if lines := framing(call.headers):
             call.whole = False
             self._reading = call
-            self._parser = parser
-            parser.feed_data(rest)
+            self._parser = parser_of_body(self, lines)
+            self._parser.feed_data(rest)
 
     def _nonsense(self, problem: BaseException) -> None:
         """What came is no request: said so, where no other request is under way."""
         self._keep = False
         call, self._reading = self._reading, None
-        if call is not None and call.answered:
-            self._break_off() if call is self._call else self._close()
-        elif self._waiting or self._call is not call:
-            # The answer that is under way is the last one.
+        if self._waiting or self._call is not call:
+            # The answer under way, or just given, is the last one.
             self._pause()
+        elif call is not None and call.answered:
+            self._break_off()
         else:
-            if call is not None:
+            if call is not None and self._task is not None:
+                # Nobody will ever know the rest of its body.
                 call.gone = True
+                self._call = None
+                self._task.cancel()
             self._transport.write(refusal(problem))
-            self._close()
+            self._linger()
