@@ -21,7 +21,6 @@ class Nowhere:
     """A sink that nobody reads."""
 
     started = False
-    full = False
 
     async def drain(self) -> None:
         """Nothing."""
@@ -32,8 +31,9 @@ class Nowhere:
     def start(self, head: Head) -> None:
         """Nothing."""
 
-    def write(self, chunk: bytes) -> None:
+    def write(self, chunk: bytes) -> bool:
         """Nothing."""
+        return True
 
     def end(self, last: bytes = b"") -> None:
         """Nothing."""

@@ -170,8 +170,6 @@ class Hybridge:
 class _Whole:
     """A sink that keeps a whole answer."""
 
-    full = False
-
     def __init__(self) -> None:
         self.started = False
         self.body = b""
@@ -186,27 +184,24 @@ class _Whole:
     def start(self, head: Head) -> None:
         self.started = True
 
-    def write(self, chunk: bytes) -> None:
+    def write(self, chunk: bytes) -> bool:
         self.body += chunk
+        return True
 
     def end(self, last: bytes = b"") -> None:
         self.body += last
 
 
 class _Pieces:
-    """A sink that hands pieces to a reader, and is full while the reader is slow."""
+    """A sink that hands pieces to a reader, and says so when the reader is slow."""
 
     def __init__(self) -> None:
         self.started = False
         self._pieces: asyncio.Queue[bytes | None] = asyncio.Queue()
         self._read = asyncio.Event()
 
-    @property
-    def full(self) -> bool:
-        return self._pieces.qsize() >= _AHEAD
-
     async def drain(self) -> None:
-        while self.full:
+        while self._pieces.qsize() >= _AHEAD:
             self._read.clear()
             await self._read.wait()
 
@@ -217,8 +212,9 @@ class _Pieces:
     def start(self, head: Head) -> None:
         self.started = True
 
-    def write(self, chunk: bytes) -> None:
+    def write(self, chunk: bytes) -> bool:
         self._pieces.put_nowait(chunk)
+        return self._pieces.qsize() < _AHEAD
 
     def end(self, last: bytes = b"") -> None:
         self.write(last)

@@ -300,10 +300,6 @@ class Sink(Protocol):
 
     started: bool
 
-    @property
-    def full(self) -> bool:
-        """The client reads more slowly than it is written to: whoever has more should `drain` first."""
-
     async def drain(self) -> None:
         """Wait while the client is slow."""
 
@@ -313,8 +309,8 @@ class Sink(Protocol):
     def start(self, head: Head) -> None:
         """Send the head of a stream."""
 
-    def write(self, chunk: bytes) -> None:
-        """Send a piece of the body."""
+    def write(self, chunk: bytes) -> bool:
+        """Send a piece of the body; `False` where the client is slow: whoever has more should `drain` first."""
 
     def end(self, last: bytes = b"") -> None:
         """The answer is whole; `last` is its last piece."""

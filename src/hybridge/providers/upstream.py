@@ -266,15 +266,28 @@ class _Line(Struct):
 class _Passing:
     """Passes pieces of a stream on; what comes before the first content is held back."""
 
-    __slots__ = ("_answer", "_commit", "_feed", "_idle", "_loop_time", "_progress", "_relay", "_sink", "call", "held")
+    __slots__ = (
+        "_commit",
+        "_expect",
+        "_feed",
+        "_idle",
+        "_loop_time",
+        "_progress",
+        "_relay",
+        "_sink",
+        "_write",
+        "call",
+        "held",
+    )
 
     def __init__(self, call: Call, relay: Relay, answer: Answer, sink: Sink, commit: Commit) -> None:
         self.call = call
         self.held: list[bytes] = []
         self._relay = relay
         self._feed = relay.feed
-        self._answer = answer
+        self._expect = answer.expect
         self._sink = sink
+        self._write = sink.write
         self._commit = commit
         self._progress = 0
         self._idle = call.deployment.timeouts.idle
@@ -282,22 +295,22 @@ class _Passing:
 
     def take(self, chunk: bytes) -> bool:
         """A piece came; whether the client wants more of them now. Raises what the provider said went wrong."""
-        relay, sink = self._relay, self._sink
+        relay, more = self._relay, True
         piece = self._feed(chunk)
         if not relay.content:
             self.held.append(piece)
         else:
-            if not sink.started:
+            if not self._sink.started:
                 self._commit(self.call)
                 piece = b"".join((*self.held, piece))
             if piece:
-                sink.write(piece)
+                more = self._write(piece)
             if relay.progress != self._progress:
                 self._progress = relay.progress
-                self._answer.expect(self._loop_time() + self._idle)
+                self._expect(self._loop_time() + self._idle)
         if relay.error is not None:
             raise relay.error
-        return not sink.full
+        return more
 
 
 def _own(target: Target, call: Call) -> Target:

@@ -39,7 +39,7 @@ class Application:
                 call.extra.append(b"x-hybridge-demo: true\r\n")
             if call.method == "OPTIONS":
                 call.head(204, front.guard.preflight_lines(call))
-                call.piece(b"", more=False)
+                call.piece(b"", False)
                 return
             route = routes.find(call)
             if traffic.in_flight > front.concurrency and not route.always:

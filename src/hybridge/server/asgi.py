@@ -28,7 +28,6 @@ class AsgiWire:
     handling: asyncio.Future[None]
 
     def __init__(self, receive: Receive, send: Send) -> None:
-        self.full = False
         self._watching: asyncio.Task[None] | None = None
         self._receive = receive
         self._send = send
@@ -51,7 +50,7 @@ class AsgiWire:
     def answer(self, status: int, lines: list[bytes], body: bytes) -> None:
         """Keep a whole answer."""
         self.begin(status, [*lines, b"content-length: %d\r\n" % len(body)])
-        self.send(body, more=False)
+        self.send(body, False)
 
     def begin(self, status: int, lines: list[bytes]) -> None:
         """Keep the head."""
@@ -59,14 +58,14 @@ class AsgiWire:
         headers = [(name, value) for name, value in pairs]
         self._said.append({"type": "http.response.start", "status": status, "headers": headers})
 
-    def send(self, piece: bytes, more: bool) -> None:
+    def send(self, piece: bytes, more: bool) -> bool:
         """Keep a piece; whoever has more to say drains first."""
         self._said.append({"type": "http.response.body", "body": piece, "more_body": more})
-        self.full = True
+        return False
 
     async def drain(self) -> None:
         """Hand over what was said."""
-        said, self._said, self.full = self._said, [], False
+        said, self._said = self._said, []
         for message in said:
             try:
                 await self._send(message)

@@ -33,9 +33,6 @@ def header(name: bytes, value: bytes) -> bytes:
 class Wire(Protocol):
     """What carries a call: a connection of our own server, or an ASGI server's two functions."""
 
-    #: The client reads more slowly than it is written to: whoever has more to say waits for `drain`.
-    full: bool
-
     async def more(self) -> None:
         """Wait until more of the body was put into the call, or its end. Raises `ClientGone`."""
 
@@ -45,8 +42,8 @@ class Wire(Protocol):
     def begin(self, status: int, lines: list[bytes]) -> None:
         """The head of an answer whose length nobody knows yet."""
 
-    def send(self, piece: bytes, more: bool) -> None:
-        """A piece of the body. The head leaves with the first one, also with an empty one."""
+    def send(self, piece: bytes, more: bool) -> bool:
+        """A piece of the body; `False` where the client is slow. The head leaves with the first, also an empty one."""
 
     async def drain(self) -> None:
         """Wait until the client has read enough, or has left."""
@@ -147,16 +144,11 @@ class Call(Struct, eq=False):
             lines += self.extra
         return lines
 
-    def piece(self, body: bytes, *, more: bool) -> None:
-        """Send a piece of the body, without waiting. Raises `ClientGone`."""
+    def piece(self, body: bytes, more: bool) -> bool:
+        """Send a piece of the body, without waiting; `False` where the client is slow. Raises `ClientGone`."""
         if self.gone:
             raise ClientGone("the client left")
-        self.wire.send(body, more)
-
-    @property
-    def full(self) -> bool:
-        """The client reads more slowly than it is written to."""
-        return self.wire.full
+        return self.wire.send(body, more)
 
     async def drain(self) -> None:
         """Wait while the client is slow. Raises `ClientGone`."""

@@ -30,6 +30,9 @@ _AHEAD = 64 * 1024
 _LARGE = 64 * 1024
 
 _LAST = b"\r\n0\r\n\r\n"
+#: The lines before chunks of so many bytes.
+_FRAMED = 2048
+_SIZES = tuple(b"%x\r\n" % size for size in range(_FRAMED))
 _BODILESS = frozenset((204, 304))
 _STATUS = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -54,6 +57,7 @@ class Connection(asyncio.Protocol):
         "_call",
         "_chunked",
         "_continue",
+        "_full",
         "_handling",
         "_head",
         "_head_size",
@@ -74,7 +78,6 @@ class Connection(asyncio.Protocol):
         "_urls",
         "_waiter",
         "_waiting",
-        "full",
         "on_body",
         "on_header",
         "on_url",
@@ -83,7 +86,7 @@ class Connection(asyncio.Protocol):
     _transport: asyncio.Transport
 
     def __init__(self, house: House) -> None:
-        self.full = False
+        self._full = False
         self._house = house
         self._loop = asyncio.get_running_loop()
         self._task: asyncio.Task[None] | None = None
@@ -177,11 +180,11 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """The client reads slowly."""
-        self.full = True
+        self._full = True
 
     def resume_writing(self) -> None:
         """The client has read."""
-        self.full = False
+        self._full = False
         if self._room is not None and not self._room.done():
             self._room.set_result(None)
 
@@ -295,17 +298,26 @@ class Connection(asyncio.Protocol):
             lines.append(b"transfer-encoding: chunked\r\n")
         self._head = b"%b%b\r\n" % (_STATUS[status], b"".join(lines))
 
-    def send(self, piece: bytes, more: bool) -> None:
+    def send(self, piece: bytes, more: bool) -> bool:
         """Write a piece of the body, and what belongs around it."""
+        size = len(piece)
+        if more and self._chunked and 0 < size < _FRAMED and not self._head:
+            # Nearly every piece of every stream.
+            self._transport.write(b"%b%b\r\n" % (_SIZES[size], piece))
+        else:
+            self._send(piece, size, more)
+        return not self._full
+
+    def _send(self, piece: bytes, size: int, more: bool) -> None:
         call, head = self._call, self._head
         if call is None:
             raise RuntimeError("a piece after the answer was complete")
-        if not more:
-            self._call = None
+        chunked = self._chunked
         if head:
             self._head = b""
-        size = len(piece)
-        if not self._chunked:
+        if not more:
+            self._call, self._chunked = None, False
+        if not chunked:
             self._transport.write(head + piece if call.method != "HEAD" else head)
         elif size > _LARGE:
             self._transport.writelines((b"%b%x\r\n" % (head, size), piece, b"\r\n" if more else _LAST))
@@ -316,7 +328,7 @@ class Connection(asyncio.Protocol):
 
     async def drain(self) -> None:
         """Wait until the client has read enough, or has left."""
-        if self.full and self._call is not None and not self._call.gone:
+        if self._full and self._call is not None and not self._call.gone:
             self._room = self._loop.create_future()
             try:
                 await self._room

@@ -25,11 +25,6 @@ class HttpSink:
         self._reveal = reveal
         self.started = False
 
-    @property
-    def full(self) -> bool:
-        """The client reads more slowly than it is written to."""
-        return self._call.full
-
     async def drain(self) -> None:
         """Wait while the client is slow."""
         await self._call.drain()
@@ -61,13 +56,13 @@ class HttpSink:
             lines.append(header(b"x-hybridge-dropped", header_value(", ".join(head.dropped))))
         return lines
 
-    def write(self, chunk: bytes) -> None:
-        """Send a piece of the body."""
-        self._call.piece(chunk, more=True)
+    def write(self, chunk: bytes) -> bool:
+        """Send a piece of the body; `False` where the client is slow."""
+        return self._call.piece(chunk, True)
 
     def end(self, last: bytes = b"") -> None:
         """The answer is whole; `last` is its last piece."""
-        self._call.piece(last, more=False)
+        self._call.piece(last, False)
 
     def _add_money(self, attempts: Sequence[Attempt], lines: list[bytes]) -> None:
         """What a whole answer cost, over all attempts, and what that leaves of the request's own budget."""

@@ -29,15 +29,10 @@ class ArraySink:
         head.content_type = self._writer.content_type
         self._sink.start(head)
 
-    def write(self, chunk: bytes) -> None:
+    def write(self, chunk: bytes) -> bool:
         """Send the elements that this piece completes."""
-        if piece := self._writer.feed(chunk):
-            self._sink.write(piece)
-
-    @property
-    def full(self) -> bool:
-        """The client reads more slowly than it is written to."""
-        return self._sink.full
+        piece = self._writer.feed(chunk)
+        return not piece or self._sink.write(piece)
 
     async def drain(self) -> None:
         """Wait while the client is slow."""
