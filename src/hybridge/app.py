@@ -115,8 +115,8 @@ def start(assembled: Assembled, ledger: Ledger, before: Running | None = None) -
     }
     if before is not None:
         _adopt(breakers, pools, config, before)
-    retries = {name: _retries(config, name) for name in config.models}
     usual = Retries(config.retries.attempts, config.retries.per_request, config.retries.deadline)
+    retries = {name: own for name in config.models if (own := _retries(config, name)) != usual}
 
     def walk(plan: Plan, request: Request) -> Walk:
         model = catalog.resolve(request.model) if retries else None
