@@ -17,6 +17,7 @@ from hybridge.types import EVERYTHING, Deployment, Limits, Needs, Plan, Request
 from tests.routing.scene import Catalogue, Model, catalogue, deployment, ids, request, router
 
 SMALL = deployment("small/m", limits=Limits(context=400, output=100), price=("1", "1"))
+NARROW = deployment("narrow/m", limits=Limits(context=400), price=("1", "1"))
 LARGE = deployment("large/m", "gateway", limits=Limits(context=4_000, output=1_000), price=("2", "2"))
 VAGUE = deployment("vague/m", "gateway", limits=Limits(), price=None)
 FOREIGN = deployment("foreign/m", dialect="anthropic", offers=EVERYTHING & ~Needs.VISION)
@@ -31,11 +32,11 @@ def found(route: Router, asked: Request) -> object:
     return ids(plan.deployments), plan.policy, plan.considered, plan.clamp
 
 
-DEPLOYMENTS = st.lists(st.sampled_from([SMALL, LARGE, VAGUE, FOREIGN]), min_size=1, max_size=4, unique=True)
+DEPLOYMENTS = st.lists(st.sampled_from([SMALL, NARROW, LARGE, VAGUE, FOREIGN]), min_size=1, max_size=4, unique=True)
 OPTIONS = st.fixed_dictionaries(
     {},
     optional={
-        "max_tokens": st.sampled_from([0, 1, 16, 100, 101, 1_000, 1_001, 5_000]),
+        "max_tokens": st.sampled_from([0, 1, 16, 100, 101, 390, 1_000, 1_001, 5_000]),
         "needs": st.sampled_from([Needs.VISION, Needs.TOOLS]),
         "asks": st.sampled_from([["brand_new"], ["temperature"]]),
         "dialect": st.sampled_from(["openai", "anthropic"]),
@@ -100,7 +101,6 @@ def test_requests_that_ask_for_nothing_share_one_plan() -> None:
         ({"max_tokens": 100}, [SMALL.id, LARGE.id]),
         ({"max_tokens": 101}, [LARGE.id]),
         ({"text": "a " * 1_000}, [LARGE.id]),
-        ({"text": "a", "max_tokens": 390}, [LARGE.id]),
     ],
     ids=str,
 )
@@ -108,6 +108,13 @@ def test_a_kept_plan_is_not_given_beyond_a_limit(asked: dict[str, Any], expected
     route = router(catalogue(SMALL, LARGE, written=True))
     assert ids(route.plan(request()).deployments) == [SMALL.id, LARGE.id]
     assert ids(route.plan(request(**asked)).deployments) == expected
+
+
+def test_room_for_the_output_is_left_where_nobody_says_how_long_it_may_be() -> None:
+    route = router(catalogue(NARROW, LARGE, written=True))
+    assert ids(route.plan(request()).deployments) == [NARROW.id, LARGE.id]
+    assert ids(route.plan(request(max_tokens=300)).deployments) == [NARROW.id, LARGE.id]
+    assert ids(route.plan(request(max_tokens=399)).deployments) == [LARGE.id]
 
 
 def test_images_count_for_the_size() -> None:
