@@ -193,7 +193,8 @@ class Facts(Struct):
     """What a client's dialect tells about a request without decoding its contents.
 
     `fields` are the top-level members as they came (for a pass-through); `asks` the neutral names (`Ask`) of what
-    another dialect may be unable to carry; `input_bytes` the size of the text, media left out.
+    another dialect may be unable to carry; `input_bytes` the size of the text, media left out. Without `thoughts` the
+    conversation is sure to hold none of a model's reasoning.
     """
 
     model: str
@@ -206,6 +207,7 @@ class Facts(Struct):
     include_usage: bool = False
     input_bytes: int = 0
     images: int = 0
+    thoughts: bool = True
 
 
 class Request(Struct):

@@ -13,7 +13,7 @@ from msgspec import Raw
 
 from hybridge.types import Bounds, Quirks
 
-_NOTHING = (b"", b"null", b"[]", b"{}", b'""')
+_SILENT = tuple(map(Raw, (b"", b"null", b'""', b"[]", b"{}")))
 
 
 def apply(fields: MutableMapping[str, Any], quirks: Quirks) -> tuple[str, ...]:
@@ -22,19 +22,27 @@ def apply(fields: MutableMapping[str, Any], quirks: Quirks) -> tuple[str, ...]:
     for name in quirks.drop:
         if name in fields and asks(fields.pop(name)):
             changed.append(name)
-    changed += _rescale(fields, quirks)
+    if quirks.scale or quirks.clamp:
+        changed += _rescale(fields, quirks)
     if quirks.no_stream_options:
         fields.pop("stream_options", None)
     if quirks.no_tool_choice_without_tools and not asks(fields.get("tools")):
         fields.pop("tools", None)
         if asks(fields.pop("tool_choice", None)):
             changed.append("tool_choice")
+    if quirks.rename:
+        changed += _rename(fields, quirks)
+    return tuple(dict.fromkeys(changed)) if changed else ()
+
+
+def _rename(fields: MutableMapping[str, Any], quirks: Quirks) -> list[str]:
+    renamed = []
     for name, new_name in quirks.rename.items():
         if name in fields:
             value = fields.pop(name)
             fields.setdefault(new_name, value)
-            changed.append(name)
-    return tuple(dict.fromkeys(changed))
+            renamed.append(name)
+    return renamed
 
 
 def _rescale(fields: MutableMapping[str, Any], quirks: Quirks) -> list[str]:
@@ -73,6 +81,5 @@ def number(value: object) -> float | int | None:
 def asks(value: object) -> bool:
     """Whether a member says anything: not missing, null or empty."""
     if isinstance(value, Raw):
-        # An image may hang on it: only what is short is looked at.
-        return memoryview(value).nbytes > 16 or bytes(value) not in _NOTHING
+        return value not in _SILENT
     return value is not None and value not in ([], {}, "", ())

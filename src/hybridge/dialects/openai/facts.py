@@ -5,19 +5,24 @@ Member names and defaults: https://platform.openai.com/docs/api-reference/chat/c
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from typing import Any
+from functools import cache
+from typing import Any, NoReturn
 
 import msgspec
 from msgspec import Raw, Struct
 
 from hybridge.chat import Ask
 from hybridge.dialects.openai.messages import lost_part
-from hybridge.dialects.openai.places import decode, refuse
+from hybridge.dialects.openai.places import UNREADABLE, decode, explain, refuse
 from hybridge.dialects.quirks import asks
 from hybridge.types import Facts, Needs
 
-_NONE = Raw(b"")
+_NONE, _NULL, _FALSE = map(Raw, (b"", b"null", b"false"))
+_TOOL_ROLES = ("tool", "function")
+
+_Reader = Callable[[Facts, set[str], Raw], int]
 
 
 class _FilePeek(Struct):
@@ -36,6 +41,9 @@ class _MessagePeek(Struct):
     role: str = ""
     content: Raw = _NONE
     tool_calls: Raw = _NONE
+    reasoning_content: Raw = _NONE
+    reasoning: Raw = _NONE
+    reasoning_details: Raw = _NONE
 
 
 class _FunctionPeek(Struct):
@@ -62,261 +70,294 @@ class _StreamOptions(Struct):
     include_usage: bool | None = None
 
 
-_fields = msgspec.json.Decoder(dict[str, Raw])
-_messages = msgspec.json.Decoder(list[_MessagePeek])
+class _Common(Struct):
+    """What most requests say, read in one go."""
+
+    model: str | None = None
+    messages: list[_MessagePeek] = []
+    stream: bool | None = None
+    stream_options: _StreamOptions | None = None
+    max_tokens: int | None = None
+    max_completion_tokens: int | None = None
+    user: str | None = None
+    safety_identifier: str | None = None
+
+
+_common = msgspec.json.Decoder(_Common).decode
+_fields = msgspec.json.Decoder(dict[str, Raw]).decode
 _parts = msgspec.json.Decoder(list[_PartPeek])
 _tools = msgspec.json.Decoder(list[_ToolPeek] | None)
 _typed = msgspec.json.Decoder(_TypePeek | str | None)
 _reasoning = msgspec.json.Decoder(_ReasoningPeek | None)
-_stream_options = msgspec.json.Decoder(_StreamOptions | None)
 _text = msgspec.json.Decoder(str | None)
 _texts = msgspec.json.Decoder(list[str] | str | None)
 _flag = msgspec.json.Decoder(bool | None)
 _whole = msgspec.json.Decoder(int | None)
 _any = msgspec.json.Decoder(Any)
 
+_VISION = Needs.VISION.value
+_TOOLS = Needs.TOOLS.value
+_PARALLEL_TOOLS = Needs.PARALLEL_TOOLS.value
+_WITHOUT_PARALLEL_TOOLS = ~_PARALLEL_TOOLS
+_PARALLEL_OFF = Ask.PARALLEL_OFF
+_JSON_OBJECT = Needs.JSON_OBJECT.value
+_JSON_SCHEMA = Needs.JSON_SCHEMA.value
+_AUDIO_OUTPUT = Needs.AUDIO_OUTPUT.value
+_REASONING = Needs.REASONING.value
+_STREAMING = Needs.STREAMING.value
+#: Needs by their value: joining numbers costs a fraction of joining flags.
+_needs = cache(Needs)
+
 #: Parts that every dialect has a form for, and what they need.
 _PART_NEEDS = {
-    "text": Needs.NOTHING,
-    "input_text": Needs.NOTHING,
-    "refusal": Needs.NOTHING,
-    "thinking": Needs.NOTHING,
-    "image_url": Needs.VISION,
-    "input_audio": Needs.AUDIO_INPUT,
-    "file": Needs.FILES,
+    "text": 0,
+    "input_text": 0,
+    "refusal": 0,
+    "thinking": 0,
+    "image_url": _VISION,
+    "input_audio": Needs.AUDIO_INPUT.value,
+    "file": Needs.FILES.value,
 }
 
 #: Members that ask for nothing another dialect must carry: hints, sampling that all have, ours, a gateway's own.
 _CARRIED = frozenset(
     """
-    model messages stream temperature top_p stop_sequences
+    model messages stream stream_options max_tokens max_completion_tokens temperature top_p stop_sequences
     user safety_identifier metadata store seed random_seed presence_penalty frequency_penalty repetition_penalty
     top_k service_tier prompt_cache_key prompt_cache_retention prompt_cache_options
     route models provider transforms plugins usage include_reasoning
     """.split()
 )
+#: Where Google's own endpoint puts the signature of a call.
+_signed = re.compile(rb'"extra_content"').search
 
 
 def read_facts(body: bytes, model: str | None = None, stream: bool | None = None) -> Facts:
     """The facts of a request. Raises `InvalidRequest` for what no provider could understand."""
-    fields = decode(_fields, body)
-    if "messages" not in fields:
-        refuse("messages", "missing")
+    try:
+        said = _common(body)
+        fields = _fields(body)
+    except UNREADABLE as exc:
+        explain(exc, "")
+    model = model or said.model
+    if not (said.messages and model):
+        _incomplete(said, fields)
+    options = said.stream_options
     facts = Facts(
-        model=_required_model(fields) if model is None else model,
-        stream=False,
-        fields=fields,
+        model,
+        bool(said.stream if stream is None else stream),
+        fields,
+        max_tokens=_least(said.max_tokens, said.max_completion_tokens),
+        user=said.user or said.safety_identifier or None,
+        include_usage=options is not None and bool(options.include_usage),
         input_bytes=len(body),
+        thoughts=False,
     )
     asked: set[str] = set()
-    for name, raw in fields.items():
-        reader = _READERS.get(name)
-        if reader is not None:
-            reader(facts, asked, raw)
-        elif name not in _CARRIED and _asks(raw):
-            asked.add(name)
-    if stream is not None:
-        facts.stream = stream
+    needs = _read_messages(facts, asked, said.messages)
+    for name in fields:
+        if name not in _CARRIED:
+            needs |= _read_member(facts, asked, name)
     if facts.stream:
-        facts.needs |= Needs.STREAMING
-    if Needs.TOOLS not in facts.needs:
-        facts.needs &= ~Needs.PARALLEL_TOOLS
-        asked.discard(Ask.PARALLEL_OFF)
-    facts.asks = frozenset(asked)
+        needs |= _STREAMING
+    if needs or asked:
+        _sum_up(facts, asked, needs)
     return facts
 
 
-def _required_model(fields: dict[str, Raw]) -> str:
-    if "model" not in fields:
-        refuse("model", "missing")
-    name: str | None = decode(_text, fields["model"], "model")
-    if not name:
-        refuse("model", "must not be empty")
-    return name
+def _incomplete(said: _Common, fields: dict[str, Raw]) -> NoReturn:
+    name = "model" if said.messages else "messages"
+    refuse(name, "must not be empty" if name in fields else "missing")
 
 
-def _asks(raw: Raw) -> bool:
-    return asks(raw) and bytes(raw) != b"false"
+def _least(one: int | None, other: int | None) -> int | None:
+    return one if other is None else other if one is None else min(one, other)
 
 
-def _read_messages(facts: Facts, asked: set[str], raw: Raw) -> None:
-    messages = decode(_messages, raw, "messages")
-    if not messages:
-        refuse("messages", "must not be empty")
+def _sum_up(facts: Facts, asked: set[str], needs: int) -> None:
+    if not needs & _TOOLS:
+        needs &= _WITHOUT_PARALLEL_TOOLS
+        asked.discard(_PARALLEL_OFF)
+    facts.needs = _needs(needs)
+    if asked:
+        facts.asks = frozenset(asked)
+
+
+# What follows gives the value of what a member needs, 0 for nothing, and writes down what else it tells.
+
+
+def _read_member(facts: Facts, asked: set[str], name: str) -> int:
+    raw = facts.fields[name]
+    reader = _READERS.get(name)
+    if reader is not None:
+        return reader(facts, asked, raw)
+    if asks(raw) and raw != _FALSE:
+        asked.add(name)
+    return 0
+
+
+def _read_messages(facts: Facts, asked: set[str], messages: list[_MessagePeek]) -> int:
+    needs = 0
     for at, message in enumerate(messages):
-        if message.role in ("tool", "function") or (message.role == "assistant" and asks(message.tool_calls)):
-            facts.needs |= Needs.TOOLS
+        if message.role in _TOOL_ROLES:
+            needs |= _TOOLS
+        if message.tool_calls is not _NONE:
+            needs |= _read_calls(facts, message)
+        if not (message.reasoning_content is message.reasoning is message.reasoning_details is _NONE):
+            facts.thoughts = True
         content = memoryview(message.content)
-        if content.nbytes and content[0] == 0x5B:
-            _read_parts(facts, asked, message, f"messages[{at}].content")
-    last = messages[-1]
-    if last.role == "assistant" and not asks(last.tool_calls):
+        if content and content[0] == 0x5B:
+            needs |= _read_parts(facts, asked, message, f"messages[{at}].content")
+    if message.role == "assistant" and not asks(message.tool_calls):
         asked.add(Ask.PREFILL)
+    return needs
 
 
-def _read_parts(facts: Facts, asked: set[str], message: _MessagePeek, place: str) -> None:
+def _read_calls(facts: Facts, message: _MessagePeek) -> int:
+    if _signed(message.tool_calls) is not None:
+        facts.thoughts = True
+    return _TOOLS if message.role == "assistant" and asks(message.tool_calls) else 0
+
+
+def _read_parts(facts: Facts, asked: set[str], message: _MessagePeek, place: str) -> int:
+    found = 0
     for part in decode(_parts, message.content, place):
-        if part.type not in _PART_NEEDS:
+        needs = _PART_NEEDS.get(part.type)
+        if needs is None:
             asked.add(lost_part(part.type, by_id=False))
-            continue
-        needs = _PART_NEEDS[part.type]
-        if not needs:
-            continue
-        facts.needs |= needs
-        media = part.input_audio
-        if part.type == "image_url":
-            media = part.image_url
-            facts.images += 1
-            if message.role == "tool":
-                asked.add(Ask.TOOL_IMAGES)
-        elif part.file is not None:
-            media = part.file.file_data
-            if part.file.file_id is not None:
-                asked.add(lost_part("file", by_id=True))
-        facts.input_bytes -= memoryview(media).nbytes
+        elif needs:
+            found |= needs
+            _read_media(facts, asked, message, part)
+    return found
 
 
-def _read_tools(facts: Facts, asked: set[str], raw: Raw) -> None:
+def _read_media(facts: Facts, asked: set[str], message: _MessagePeek, part: _PartPeek) -> None:
+    media = part.input_audio
+    if part.type == "image_url":
+        media = part.image_url
+        facts.images += 1
+        if message.role == "tool":
+            asked.add(Ask.TOOL_IMAGES)
+    elif part.file is not None:
+        media = part.file.file_data
+        if part.file.file_id is not None:
+            asked.add(lost_part("file", by_id=True))
+    facts.input_bytes -= memoryview(media).nbytes
+
+
+def _read_tools(facts: Facts, asked: set[str], raw: Raw) -> int:
     tools = decode(_tools, raw, "tools")
     if not tools:
-        return
-    facts.needs |= Needs.TOOLS
+        return 0
     for tool in tools:
         if tool.type != "function":
             asked.add(Ask.SERVER_TOOLS)
         elif tool.function is not None and tool.function.strict:
             asked.add(Ask.STRICT_TOOLS)
+    return _TOOLS
 
 
-def _read_functions(facts: Facts, asked: set[str], raw: Raw) -> None:
-    if asks(raw):
-        facts.needs |= Needs.TOOLS
-        asked.add("functions")
+def _read_functions(facts: Facts, asked: set[str], raw: Raw) -> int:
+    if not asks(raw):
+        return 0
+    asked.add("functions")
+    return _TOOLS
 
 
-def _read_tool_choice(facts: Facts, asked: set[str], raw: Raw) -> None:
+def _read_tool_choice(facts: Facts, asked: set[str], raw: Raw) -> int:
     choice = decode(_typed, raw, "tool_choice")
     kind = choice.type if isinstance(choice, _TypePeek) else None
     if kind == "allowed_tools":
         asked.add(Ask.ALLOWED_TOOLS)
     elif kind not in (None, "function"):
         asked.add(Ask.SERVER_TOOLS)
+    return 0
 
 
-def _read_parallel(facts: Facts, asked: set[str], raw: Raw) -> None:
+def _read_parallel(facts: Facts, asked: set[str], raw: Raw) -> int:
     wanted = decode(_flag, raw, "parallel_tool_calls")
-    if wanted:
-        facts.needs |= Needs.PARALLEL_TOOLS
-    elif wanted is False:
-        asked.add(Ask.PARALLEL_OFF)
+    if wanted is False:
+        asked.add(_PARALLEL_OFF)
+    return _PARALLEL_TOOLS if wanted else 0
 
 
-def _read_format(facts: Facts, asked: set[str], raw: Raw) -> None:
+def _read_format(facts: Facts, asked: set[str], raw: Raw) -> int:
     form = decode(_typed, raw, "response_format")
     kind = form.type if isinstance(form, _TypePeek) else None
     if kind == "json_schema":
-        facts.needs |= Needs.JSON_SCHEMA
-    elif kind == "json_object":
-        facts.needs |= Needs.JSON_OBJECT
-    elif kind not in (None, "text"):
+        return _JSON_SCHEMA
+    if kind == "json_object":
+        return _JSON_OBJECT
+    if kind not in (None, "text"):
         asked.add("response_format")
+    return 0
 
 
-def _read_effort(facts: Facts, asked: set[str], raw: Raw) -> None:
-    if decode(_text, raw, "reasoning_effort") not in (None, "", "none", "default", "auto"):
-        facts.needs |= Needs.REASONING
+def _read_effort(facts: Facts, asked: set[str], raw: Raw) -> int:
+    effort = decode(_text, raw, "reasoning_effort")
+    return 0 if effort in (None, "", "none", "default", "auto") else _REASONING
 
 
-def _read_reasoning(facts: Facts, asked: set[str], raw: Raw) -> None:
+def _read_reasoning(facts: Facts, asked: set[str], raw: Raw) -> int:
     said = decode(_reasoning, raw, "reasoning")
     if said is None or said.enabled is False or said.effort == "none" or said.type == "disabled":
-        return
-    if said.effort or said.max_tokens or said.enabled or said.type:
-        facts.needs |= Needs.REASONING
+        return 0
+    return _REASONING if said.effort or said.max_tokens or said.enabled or said.type else 0
 
 
-def _read_thinking_flag(facts: Facts, asked: set[str], raw: Raw) -> None:
-    if decode(_flag, raw, "enable_thinking"):
-        facts.needs |= Needs.REASONING
+def _read_thinking_flag(facts: Facts, asked: set[str], raw: Raw) -> int:
+    return _REASONING if decode(_flag, raw, "enable_thinking") else 0
 
 
-def _read_thinking_budget(facts: Facts, asked: set[str], raw: Raw) -> None:
-    if decode(_whole, raw, "thinking_budget"):
-        facts.needs |= Needs.REASONING
+def _read_thinking_budget(facts: Facts, asked: set[str], raw: Raw) -> int:
+    return _REASONING if decode(_whole, raw, "thinking_budget") else 0
 
 
-def _read_modalities(facts: Facts, asked: set[str], raw: Raw) -> None:
+def _read_modalities(facts: Facts, asked: set[str], raw: Raw) -> int:
     wanted = decode(_texts, raw, "modalities")
     if not wanted or wanted == ["text"]:
-        return
+        return 0
     asked.add(Ask.MODALITIES)
-    if "audio" in wanted:
-        facts.needs |= Needs.AUDIO_OUTPUT
+    return _AUDIO_OUTPUT if "audio" in wanted else 0
 
 
-def _read_audio(facts: Facts, asked: set[str], raw: Raw) -> None:
-    if asks(raw):
-        facts.needs |= Needs.AUDIO_OUTPUT
-        asked.add(Ask.MODALITIES)
+def _read_audio(facts: Facts, asked: set[str], raw: Raw) -> int:
+    if not asks(raw):
+        return 0
+    asked.add(Ask.MODALITIES)
+    return _AUDIO_OUTPUT
 
 
-def _read_stop(facts: Facts, asked: set[str], raw: Raw) -> None:
+def _read_stop(facts: Facts, asked: set[str], raw: Raw) -> int:
     stop = decode(_texts, raw, "stop")
     count = len(stop) if isinstance(stop, list) else 0
     if count > 4:
         asked.add(Ask.STOP_OVER_4)
     if count > 5:
         asked.add(Ask.STOP_OVER_5)
+    return 0
 
 
-def _read_stream(facts: Facts, asked: set[str], raw: Raw) -> None:
-    facts.stream = bool(decode(_flag, raw, "stream"))
-
-
-def _read_stream_options(facts: Facts, asked: set[str], raw: Raw) -> None:
-    options = decode(_stream_options, raw, "stream_options")
-    facts.include_usage = bool(options and options.include_usage)
-
-
-def _read_max_tokens(facts: Facts, asked: set[str], raw: Raw) -> None:
-    limit = decode(_whole, raw, "max_tokens")
-    if limit is not None:
-        facts.max_tokens = limit if facts.max_tokens is None else min(limit, facts.max_tokens)
-
-
-def _read_user(facts: Facts, asked: set[str], raw: Raw) -> None:
-    facts.user = decode(_text, raw, "user") or facts.user
-
-
-def _read_safety_identifier(facts: Facts, asked: set[str], raw: Raw) -> None:
-    facts.user = facts.user or decode(_text, raw, "safety_identifier") or None
-
-
-def _read_web_search(facts: Facts, asked: set[str], raw: Raw) -> None:
+def _read_web_search(facts: Facts, asked: set[str], raw: Raw) -> int:
     # An empty object turns the search on.
-    if bytes(raw) != b"null":
+    if raw != _NULL:
         asked.add(Ask.WEB_SEARCH)
+    return 0
 
 
-def _unless(default: object, name: str) -> Callable[[Facts, set[str], Raw], None]:
+def _unless(default: object, name: str) -> _Reader:
     """A reader of a member that asks for `name` unless it is missing, empty or its documented default."""
 
-    def read(facts: Facts, asked: set[str], raw: Raw) -> None:
+    def read(facts: Facts, asked: set[str], raw: Raw) -> int:
         value = decode(_any, raw, name)
         if value not in (None, default, [], {}, "", False):
             asked.add(name)
+        return 0
 
     return read
 
 
-_READERS: dict[str, Callable[[Facts, set[str], Raw], None]] = {
-    "messages": _read_messages,
-    "stream": _read_stream,
-    "stream_options": _read_stream_options,
-    "max_tokens": _read_max_tokens,
-    "max_completion_tokens": _read_max_tokens,
-    "user": _read_user,
-    "safety_identifier": _read_safety_identifier,
+_READERS: dict[str, _Reader] = {
     "tools": _read_tools,
     "functions": _read_functions,
     "tool_choice": _read_tool_choice,

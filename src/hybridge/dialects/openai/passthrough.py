@@ -14,7 +14,7 @@ from hybridge.dialects.codec import Outgoing, Target
 from hybridge.dialects.openai.outgoing import limit_name
 from hybridge.types import Facts
 
-_encoder = msgspec.json.Encoder()
+_encode = msgspec.json.Encoder().encode
 _objects = msgspec.json.Decoder(list[dict[str, Raw]])
 _members = msgspec.json.Decoder(dict[str, Raw] | None)
 
@@ -31,24 +31,24 @@ _formats = msgspec.json.Decoder(list[_Format] | None)
 
 def adapt(facts: Facts, target: Target) -> Outgoing:
     """The body for this provider; everything that need not change stays byte for byte."""
-    fields: dict[str, Any] = {
-        name: value for name, value in facts.fields.items() if name not in target.strip or name == "model"
-    }
-    fields["model"] = target.model
-    dropped = [*_without_foreign_thoughts(fields, target), *_clamp(fields, facts, target)]
+    fields: dict[str, Any] = {**facts.fields, "model": target.model}
+    if not target.strip.isdisjoint(fields):
+        fields = {name: value for name, value in fields.items() if name not in target.strip or name == "model"}
+    dropped = _without_foreign_thoughts(fields, target) if facts.thoughts else []
+    if target.max_tokens is not None:
+        dropped += _clamp(fields, facts, target, target.max_tokens)
     if facts.stream and not facts.include_usage and not target.quirks.no_stream_options:
         fields["stream_options"] = {**_options(fields.get("stream_options")), "include_usage": True}
     dropped += quirks.apply(fields, target.quirks)
-    return Outgoing(_encoder.encode(fields), tuple(dict.fromkeys(dropped)))
+    return Outgoing(_encode(fields), tuple(dict.fromkeys(dropped)) if dropped else ())
 
 
 def _options(raw: Raw | None) -> dict[str, Raw]:
     return {} if raw is None else _members.decode(raw) or {}
 
 
-def _clamp(fields: dict[str, Any], facts: Facts, target: Target) -> list[str]:
-    bound = target.max_tokens
-    if bound is None or (facts.max_tokens is not None and facts.max_tokens <= bound):
+def _clamp(fields: dict[str, Any], facts: Facts, target: Target, bound: int) -> list[str]:
+    if facts.max_tokens is not None and facts.max_tokens <= bound:
         return []
     given = [name for name in ("max_completion_tokens", "max_tokens") if quirks.asks(fields.get(name))]
     for name in given or (limit_name(target),):
@@ -58,10 +58,7 @@ def _clamp(fields: dict[str, Any], facts: Facts, target: Target) -> list[str]:
 
 def _without_foreign_thoughts(fields: dict[str, Any], target: Target) -> list[str]:
     """Leave out reasoning that only another vendor understands, or that the row says is refused."""
-    raw = fields.get("messages")
-    if raw is None or _THOUGHTS.search(raw) is None:
-        return []
-    messages = _objects.decode(raw)
+    messages = _objects.decode(fields["messages"])
     changed = False
     for message in messages:
         for name in tuple(_foreign(message, target)):

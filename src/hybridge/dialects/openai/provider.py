@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from hybridge.chat import Chat, Reply
-from hybridge.dialects.codec import Outgoing, Peek, Relay, StreamDecoder, Target
+from hybridge.dialects.codec import Outgoing, Relay, StreamDecoder, Target
 from hybridge.dialects.openai import errors, outgoing, passthrough, reply
 from hybridge.dialects.openai.listener import Listener
 from hybridge.dialects.openai.stream import Decoder
 from hybridge.errors import ProviderError
-from hybridge.types import Facts, Quirks
+from hybridge.types import Quirks
 
 
 class OpenAIProvider:
@@ -22,9 +22,7 @@ class OpenAIProvider:
         """The path below a surface's `base_url`."""
         return "/chat/completions"
 
-    def adapt(self, facts: Facts, target: Target) -> Outgoing:
-        """A request of the same dialect."""
-        return passthrough.adapt(facts, target)
+    adapt = staticmethod(passthrough.adapt)
 
     def images_to_fetch(self, chat: Chat) -> tuple[str, ...]:
         """None: addresses are taken as they are."""
@@ -34,9 +32,7 @@ class OpenAIProvider:
         """A request of another dialect. Raises `CannotCarry`."""
         return outgoing.encode_request(chat, target)
 
-    def peek_reply(self, body: bytes, quirks: Quirks) -> Peek:
-        """Listen to a whole answer. Raises a `ProviderError` for one that is none."""
-        return reply.peek_reply(body, quirks)
+    peek_reply = staticmethod(reply.peek_reply)
 
     def decode_reply(self, body: bytes, quirks: Quirks) -> Reply:
         """A whole answer. Raises as `peek_reply`."""

@@ -34,11 +34,12 @@ STOPS = {
     "sensitive": StopReason.CONTENT_FILTER,
     "refusal": StopReason.REFUSAL,
 }
+_STOP = StopReason.STOP
 #: Reasons that are failures of the provider, though they come as a 200.
 FAILURES = frozenset(("error", "network_error", "insufficient_system_resource", "abort"))
 
 
-class _PeekMessage(Struct):
+class _PeekMessage(Struct, gc=False):
     content: Raw = _NONE
     refusal: Raw = _NONE
     reasoning: Raw = _NONE
@@ -50,19 +51,19 @@ class _PeekMessage(Struct):
     images: Raw = _NONE
 
 
-class _PeekChoice(Struct):
+class _PeekChoice(Struct, gc=False):
     message: _PeekMessage | None = None
     finish_reason: str | None = None
     error: Raw = _NONE
 
 
-class _PeekReply(Struct):
+class _PeekReply(Struct, gc=False):
     choices: list[_PeekChoice] | None = None
     usage: Raw = _NONE
     error: Raw = _NONE
 
 
-class WireText(Struct):
+class WireText(Struct, gc=False):
     """A piece of a content that is a list: words, or Mistral's thinking."""
 
     type: str = "text"
@@ -70,28 +71,28 @@ class WireText(Struct):
     thinking: Any = None
 
 
-class WireFunction(Struct):
+class WireFunction(Struct, gc=False):
     """The function of a call; in a stream, a piece of it. `arguments` is text, with some providers the object."""
 
     name: str | None = None
     arguments: Any = None
 
 
-class _Call(Struct):
+class _Call(Struct, gc=False):
     id: str | None = None
     function: WireFunction | None = None
     extra_content: Extra | None = None
 
 
-class _Url(Struct):
+class _Url(Struct, gc=False):
     url: str
 
 
-class _Picture(Struct):
+class _Picture(Struct, gc=False):
     image_url: _Url | None = None
 
 
-class _Message(Struct):
+class _Message(Struct, gc=False):
     content: str | list[WireText] | None = None
     refusal: str | None = None
     reasoning: str | None = None
@@ -102,39 +103,48 @@ class _Message(Struct):
     images: list[_Picture] | None = None
 
 
-class _Choice(Struct):
+class _Choice(Struct, gc=False):
     message: _Message | None = None
     finish_reason: str | None = None
 
 
-class _Reply(Struct):
+class _Reply(Struct, gc=False):
     id: str | None = None
     model: str | None = None
     choices: list[_Choice] | None = None
 
 
 _encoder = msgspec.json.Encoder()
-_peeks = msgspec.json.Decoder(_PeekReply)
+_peeks = msgspec.json.Decoder(_PeekReply).decode
 _replies = msgspec.json.Decoder(_Reply)
 
 
 def peek_reply(body: bytes, quirks: Quirks) -> Peek:
     """The usage of an answer. Raises a `ProviderError` for an error inside, an empty or a malformed answer."""
     reply, usage = _peek(body, quirks)
-    choices = reply.choices or ()
-    content = any(_speaks(choice.message) for choice in choices if choice.message is not None)
-    stop = next((stop_of(choice.finish_reason) for choice in choices), None)
-    if is_empty(content, stop, usage):
+    choices = reply.choices or []
+    stop = stop_of(choices[0].finish_reason)
+    for choice in choices:
+        if choice.message is not None and _speaks(choice.message):
+            return Peek(usage, stop)
+    if is_empty(False, stop, usage):
         raise EmptyAnswer("the answer holds nothing", status=200)
     return Peek(usage, stop)
 
 
 def _peek(body: bytes, quirks: Quirks) -> tuple[_PeekReply, Usage | None]:
+    """What is peeked at of an answer that has a choice, and its usage."""
     try:
-        reply = _peeks.decode(body)
+        reply = _peeks(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         _malformed(body, exc)
-    _check(reply, body)
+    if reply.error is not _NONE or not reply.choices:
+        _check(reply, body)
+    for choice in reply.choices or ():
+        if choice.error is not _NONE and asks(choice.error):
+            raise error_inside(choice.error, body)
+        if choice.finish_reason in FAILURES:
+            raise Broken(f"the provider gave up: {choice.finish_reason}", status=200)
     usage = usage_of(reply.usage, quirks)
     if usage is None and quirks.usage_path:
         usage = usage_at(body, quirks.usage_path, quirks)
@@ -144,11 +154,6 @@ def _peek(body: bytes, quirks: Quirks) -> tuple[_PeekReply, Usage | None]:
 def _check(reply: _PeekReply, body: bytes) -> None:
     if asks(reply.error):
         raise error_inside(reply.error, body)
-    for choice in reply.choices or ():
-        if asks(choice.error):
-            raise error_inside(choice.error, body)
-        if choice.finish_reason in FAILURES:
-            raise Broken(f"the provider gave up: {choice.finish_reason}", status=200)
     if reply.choices is None:
         raise refusal_inside(body) or MalformedAnswer("the answer has no `choices`", status=200)
     if not reply.choices:
@@ -166,20 +171,21 @@ def _malformed(body: bytes, cause: Exception) -> NoReturn:
 
 
 def _speaks(message: _PeekMessage) -> bool:
-    return any(
-        asks(raw)
-        for raw in (
-            message.content,
-            message.tool_calls,
-            message.refusal,
-            message.reasoning_content,
-            message.reasoning,
-            message.reasoning_details,
-            message.function_call,
-            message.audio,
-            message.images,
-        )
-    )
+    if asks(message.content):
+        return True
+    for raw in (
+        message.tool_calls,
+        message.refusal,
+        message.reasoning_content,
+        message.reasoning,
+        message.reasoning_details,
+        message.function_call,
+        message.audio,
+        message.images,
+    ):
+        if raw is not _NONE and asks(raw):
+            return True
+    return False
 
 
 def decode_reply(body: bytes, quirks: Quirks) -> Reply:
@@ -204,7 +210,7 @@ def decode_reply(body: bytes, quirks: Quirks) -> Reply:
 
 def stop_of(reason: str | None) -> StopReason | None:
     """The neutral reason; `None` while there is none."""
-    return STOPS.get(reason, StopReason.STOP) if reason else None
+    return STOPS.get(reason, _STOP) if reason else None
 
 
 def settle(stop: StopReason, *, called: bool, refused: bool) -> StopReason:

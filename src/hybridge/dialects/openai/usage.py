@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
+from hybridge.dialects.quirks import asks
 from hybridge.money import NANO, Usage
 from hybridge.types import Quirks
 
@@ -20,7 +21,7 @@ from hybridge.types import Quirks
 Count = int | float | None
 
 
-class _Details(Struct):
+class _Details(Struct, gc=False):
     cached_tokens: Count = None
     cache_write_tokens: Count = None
     audio_tokens: Count = None
@@ -28,11 +29,11 @@ class _Details(Struct):
     reasoning_tokens: Count = None
 
 
-class _Costs(Struct):
+class _Costs(Struct, gc=False):
     upstream_inference_cost: float | None = None
 
 
-class _WireUsage(Struct):
+class _WireUsage(Struct, gc=False):
     prompt_tokens: Count = None
     completion_tokens: Count = None
     prompt_tokens_details: _Details | None = None
@@ -44,17 +45,17 @@ class _WireUsage(Struct):
 
 
 _NO_DETAILS = _Details()
-_usage = msgspec.json.Decoder(_WireUsage)
+_usage = msgspec.json.Decoder(_WireUsage).decode
 _members = msgspec.json.Decoder(dict[str, Raw])
 _number = msgspec.json.Decoder(Decimal)
 
 
-def usage_of(wire: Raw | bytes | None, quirks: Quirks) -> Usage | None:
+def usage_of(wire: Raw | None, quirks: Quirks) -> Usage | None:
     """The buckets of a `usage` object; `None` if it is missing, null or not one."""
-    if wire is None or memoryview(wire).nbytes <= 4:
+    if wire is None or not asks(wire):
         return None
     try:
-        said = _usage.decode(wire)
+        said = _usage(wire)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     return _buckets(said, quirks, _reported(said, wire, quirks) if quirks.cost_path else None)
@@ -66,6 +67,8 @@ def usage_at(document: bytes, path: str, quirks: Quirks) -> Usage | None:
 
 
 def _buckets(said: _WireUsage, quirks: Quirks, reported: int | None) -> Usage:
+    if not _detailed(said):
+        return Usage(input=_int(said.prompt_tokens), output=_int(said.completion_tokens), reported_nano_usd=reported)
     inside = said.prompt_tokens_details or _NO_DETAILS
     outside = said.completion_tokens_details or _NO_DETAILS
     prompt = _int(said.prompt_tokens)
@@ -97,8 +100,24 @@ def _buckets(said: _WireUsage, quirks: Quirks, reported: int | None) -> Usage:
     )
 
 
+def _detailed(said: _WireUsage) -> object:
+    """Whether there is more to it than two counts."""
+    inside, outside = said.prompt_tokens_details, said.completion_tokens_details
+    return (
+        said.cached_tokens
+        or said.prompt_cache_hit_tokens
+        or (
+            inside is not None
+            and (inside.cached_tokens or inside.cache_write_tokens or inside.audio_tokens or inside.image_tokens)
+        )
+        or (outside is not None and (outside.reasoning_tokens or outside.audio_tokens))
+    )
+
+
 def _int(count: Count) -> int:
-    return max(0, int(count)) if count else 0
+    if type(count) is int and count > 0:
+        return count
+    return max(0, int(count or 0))
 
 
 def _reported(said: _WireUsage, wire: Raw | bytes, quirks: Quirks) -> int | None:
