@@ -13,7 +13,8 @@ from msgspec import Raw
 from hybridge.chat import Chat, Reply
 from hybridge.dialects.codec import Dialect, Outgoing, Peek, Relay, StreamDecoder, StreamEncoder, Target
 from hybridge.dialects.gemini import errors, facts, outgoing, reply, request
-from hybridge.dialects.gemini.stream import Decoder, Listener
+from hybridge.dialects.gemini.listener import Listener
+from hybridge.dialects.gemini.stream import Decoder
 from hybridge.dialects.gemini.writer import ArrayWriter, Encoder
 from hybridge.errors import GatewayError, ProviderError
 from hybridge.types import Facts, Operation, Quirks

@@ -22,14 +22,14 @@ def there(raw: Raw) -> bool:
     return raw not in (ABSENT, _NULL)
 
 
-class ModalityCount(Struct, rename="camel"):
+class ModalityCount(Struct, rename="camel", gc=False):
     """Tokens of one modality; the count is missing where it is 0."""
 
     modality: str = ""
     token_count: int = 0
 
 
-class UsageMetadata(Struct, rename="camel"):
+class UsageMetadata(Struct, rename="camel", gc=False):
     """Counts as the provider makes them: thoughts outside candidates, cached inside the prompt, tool use beside it."""
 
     prompt_token_count: int | None = None
@@ -48,7 +48,7 @@ class UsageMetadata(Struct, rename="camel"):
         return self.prompt_token_count is not None or self.total_token_count is not None
 
 
-class PartialArg(Struct, rename="camel"):
+class PartialArg(Struct, rename="camel", gc=False):
     """One piece of one argument, at a JSON path."""
 
     json_path: str = "$"
@@ -58,7 +58,7 @@ class PartialArg(Struct, rename="camel"):
     will_continue: bool | None = None
 
 
-class FunctionCall(Struct, rename="camel"):
+class FunctionCall(Struct, rename="camel", gc=False):
     """A call, whole or (Vertex) in pieces: name first, then arguments, then one without `willContinue`."""
 
     id: str | None = None
@@ -68,14 +68,14 @@ class FunctionCall(Struct, rename="camel"):
     will_continue: bool | None = None
 
 
-class Blob(Struct, rename="camel"):
+class Blob(Struct, rename="camel", gc=False):
     """Media in the answer."""
 
     mime_type: str = ""
     data: str = ""
 
 
-class Part(Struct, rename="camel"):
+class Part(Struct, rename="camel", gc=False):
     """One part of the answer; kinds that no other dialect knows are not looked at."""
 
     text: str | None = None
@@ -85,13 +85,13 @@ class Part(Struct, rename="camel"):
     inline_data: Blob | None = None
 
 
-class Content(Struct):
+class Content(Struct, gc=False):
     """The parts; they may be missing altogether."""
 
     parts: list[Part] | None = None
 
 
-class Candidate(Struct, rename="camel"):
+class Candidate(Struct, rename="camel", gc=False):
     """One answer of perhaps several."""
 
     content: Content | None = None
@@ -100,14 +100,14 @@ class Candidate(Struct, rename="camel"):
     index: int | None = None
 
 
-class PromptFeedback(Struct, rename="camel"):
+class PromptFeedback(Struct, rename="camel", gc=False):
     """Why a prompt was blocked; then there are no candidates."""
 
     block_reason: str | None = None
     block_reason_message: str | None = None
 
 
-class Answer(Struct, rename="camel"):
+class Answer(Struct, rename="camel", gc=False):
     """A whole answer, or one chunk of a stream: they have the same form."""
 
     candidates: list[Candidate] | None = None
@@ -134,13 +134,19 @@ MISHAPS = frozenset(
 )
 
 
+#: A member of an enumeration is looked up in Python.
+_STOP, _TOOL_CALLS = StopReason.STOP, StopReason.TOOL_CALLS
+
+
 def stop_reason(finish_reason: str, *, called: bool) -> StopReason:
     """The neutral reason. There is none for tools on the wire: a STOP after a call is that. Unknown ones are a stop."""
+    if finish_reason == "STOP":
+        return _TOOL_CALLS if called else _STOP
     if finish_reason == "MAX_TOKENS":
         return StopReason.LENGTH
     if finish_reason in _FILTERED:
         return StopReason.CONTENT_FILTER
-    return StopReason.TOOL_CALLS if called else StopReason.STOP
+    return _TOOL_CALLS if called else _STOP
 
 
 # --- what it consumed ----------------------------------------------------------------------------------------------
@@ -155,30 +161,33 @@ def usage_of(found: UsageMetadata | None) -> Usage | None:
         return None
     cached = found.cached_content_token_count or 0
     prompt = (found.prompt_token_count or 0) + (found.tool_use_prompt_token_count or 0)
-    audio = image = 0
-    # Nearly every prompt is all text, and then there is nothing to sort.
-    if (found.prompt_tokens_details is not None and len(found.prompt_tokens_details) > 1) or _has_media(found):
+    spoken = found.candidates_token_count or 0
+    heard = audio = image = 0
+    # Nearly everything is all text, and then there is nothing to sort.
+    if _has_media(found.candidates_tokens_details):
+        heard = _count(found.candidates_tokens_details, ("AUDIO",))
+    if _has_media(found.prompt_tokens_details) or _has_media(found.tool_use_prompt_tokens_details):
         asked = (found.prompt_tokens_details, found.tool_use_prompt_tokens_details)
         audio = _fresh(asked, found.cache_tokens_details, ("AUDIO",))
         image = _fresh(asked, found.cache_tokens_details, _PICTURES)
-    spoken = _count(found.candidates_tokens_details, ("AUDIO",))
+    fresh = prompt - cached - audio - image
     return Usage(
-        input=max(0, prompt - cached - audio - image),
+        input=fresh if fresh > 0 else 0,
         cache_read=cached,
-        output=max(0, (found.candidates_token_count or 0) - spoken),
+        output=spoken - heard if spoken > heard else 0,
         reasoning=found.thoughts_token_count or 0,
         audio_input=audio,
-        audio_output=spoken,
+        audio_output=heard,
         image=image,
     )
 
 
-def _has_media(found: UsageMetadata) -> bool:
-    return any(
-        detail.modality != "TEXT"
-        for details in (found.prompt_tokens_details, found.tool_use_prompt_tokens_details)
-        for detail in details or ()
-    )
+def _has_media(details: list[ModalityCount] | None) -> bool:
+    if details is not None:
+        for detail in details:
+            if detail.modality != "TEXT":
+                return True
+    return False
 
 
 def _fresh(

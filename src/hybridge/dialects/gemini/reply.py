@@ -22,7 +22,7 @@ from hybridge.money import Usage
 from hybridge.types import Quirks
 
 
-class HeardPart(Struct, rename="camel"):
+class HeardPart(Struct, rename="camel", gc=False):
     """As much of a part as a pass-through hears."""
 
     text: str | None = None
@@ -34,23 +34,25 @@ class HeardPart(Struct, rename="camel"):
 
     def says_something(self) -> bool:
         """Whether there is any content in it; a signature alone is none."""
-        return bool(self.text) or any(
-            wire.there(raw)
-            for raw in (
-                self.function_call,
-                self.inline_data,
-                self.executable_code,
-                self.code_execution_result,
-                self.tool_call,
-            )
-        )
+        if self.text:
+            return True
+        for raw in (
+            self.function_call,
+            self.inline_data,
+            self.executable_code,
+            self.code_execution_result,
+            self.tool_call,
+        ):
+            if raw is not wire.ABSENT and wire.there(raw):
+                return True
+        return False
 
 
-class _HeardContent(Struct):
+class _HeardContent(Struct, gc=False):
     parts: list[HeardPart] | None = None
 
 
-class HeardCandidate(Struct, rename="camel"):
+class HeardCandidate(Struct, rename="camel", gc=False):
     """As much of a candidate as a pass-through hears."""
 
     content: _HeardContent | None = None
@@ -61,7 +63,7 @@ class HeardCandidate(Struct, rename="camel"):
         return (self.content.parts or ()) if self.content is not None else ()
 
 
-class Heard(Struct, rename="camel"):
+class Heard(Struct, rename="camel", gc=False):
     """As much of an answer, or of a chunk, as a pass-through hears."""
 
     candidates: list[HeardCandidate] | None = None
@@ -71,7 +73,11 @@ class Heard(Struct, rename="camel"):
 
     def content(self) -> bool:
         """Whether there is any content in it."""
-        return any(part.says_something() for candidate in self.candidates or () for part in candidate.parts())
+        for candidate in self.candidates or ():
+            for part in candidate.parts():
+                if part.says_something():
+                    return True
+        return False
 
     def end(self) -> str:
         """The reason why it ended, empty if it did not."""
@@ -91,12 +97,13 @@ def peek_reply(body: bytes, quirks: Quirks) -> Peek:
         heard = HEARD.decode(body)
     except BAD_JSON as exc:
         raise malformed(body) from exc
-    if wire.there(heard.error):
+    if heard.error is not wire.ABSENT and wire.there(heard.error):
         raise error_inside(body)
     usage = wire.usage_of(heard.usage_metadata)
     end = heard.end()
     stop = wire.stop_reason(end, called=False) if end else None
-    _check(heard.content(), end, stop, usage)
+    if not heard.content():
+        _check(end, stop, usage)
     return Peek(usage, stop)
 
 
@@ -106,7 +113,7 @@ def decode_reply(body: bytes, quirks: Quirks) -> Reply:
         answer = _joined(_ANSWERS.decode(body)) if body.lstrip()[:1] == b"[" else wire.ANSWER.decode(body)
     except BAD_JSON as exc:
         raise malformed(body) from exc
-    if wire.there(answer.error):
+    if answer.error is not wire.ABSENT and wire.there(answer.error):
         raise error_inside(body)
     candidate = answer.candidates[0] if answer.candidates else wire.Candidate()
     response_id = answer.response_id or ""
@@ -114,11 +121,14 @@ def decode_reply(body: bytes, quirks: Quirks) -> Reply:
     end = candidate.finish_reason or ""
     if answer.prompt_feedback is not None and answer.prompt_feedback.block_reason:
         end = "SAFETY"
-    called = any(isinstance(part, ToolCall) for part in parts)
+    called = content = False
+    for part in parts:
+        called = called or isinstance(part, ToolCall)
+        content = content or not isinstance(part, Reasoning) or part.text != ""
     stop = wire.stop_reason(end, called=called) if end else None
     usage = wire.usage_of(answer.usage_metadata)
-    content = any(not (isinstance(part, Reasoning) and not part.text) for part in parts)
-    _check(content, end, stop, usage)
+    if not content:
+        _check(end, stop, usage)
     if stop is None:
         stop = StopReason.TOOL_CALLS if called else StopReason.STOP
     return Reply(response_id, answer.model_version or "", tuple(parts), stop, usage or Usage())
@@ -145,10 +155,10 @@ def _joined(chunks: list[wire.Answer]) -> wire.Answer:
     return whole
 
 
-def _check(content: bool, end: str, stop: StopReason | None, usage: Usage | None) -> None:
-    if not content and end in wire.MISHAPS:
+def _check(end: str, stop: StopReason | None, usage: Usage | None) -> None:
+    if end in wire.MISHAPS:
         raise MalformedAnswer(f"the answer ended with {end} and without content", status=200)
-    if is_empty(content, stop, usage):
+    if is_empty(False, stop, usage):
         raise EmptyAnswer("the answer holds no content", status=200)
 
 
@@ -157,7 +167,11 @@ def _parts(candidate: wire.Candidate, response_id: str) -> list[Part]:
     calls = 0
     for part in (candidate.content.parts if candidate.content is not None else None) or ():
         signature = part.thought_signature or ""
-        if part.function_call is not None:
+        if part.text and not part.thought and part.function_call is None:
+            found.append(Text(part.text))
+            if signature:
+                found.append(Reasoning(signature=signature, origin=ORIGIN))
+        elif part.function_call is not None:
             call = part.function_call
             made = call_id(call.id, response_id, call.name or "", calls)
             arguments = bytes(call.args).decode() if wire.there(call.args) else "{}"
@@ -166,15 +180,13 @@ def _parts(candidate: wire.Candidate, response_id: str) -> list[Part]:
         elif part.thought:
             found.append(Reasoning(part.text or "", signature, origin=ORIGIN))
         else:
-            found += _shown(part)
+            found += _medium(part)
             if signature:
                 found.append(Reasoning(signature=signature, origin=ORIGIN))
     return found
 
 
-def _shown(part: wire.Part) -> list[Part]:
-    if part.text:
-        return [Text(part.text)]
+def _medium(part: wire.Part) -> list[Part]:
     if part.inline_data is None:
         return []
     kind = media.kind_of(part.inline_data.mime_type)

@@ -20,9 +20,9 @@ from hybridge.chat import (
     UsageEvent,
 )
 from hybridge.dialects.gemini.answer import usage_metadata
+from hybridge.dialects.gemini.events import event_data
 from hybridge.dialects.gemini.reply import call_part, finish_reason, reasoning_part
 from hybridge.dialects.gemini.signatures import seal
-from hybridge.dialects.gemini.stream import event_data
 from hybridge.dialects.sse import Splitter
 from hybridge.money import Usage
 
