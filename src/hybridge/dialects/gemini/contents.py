@@ -94,22 +94,26 @@ class Contents:
     # --- the user's side -------------------------------------------------------------------------------------------
 
     def _heard(self, parts: tuple[Part, ...]) -> list[dict[str, Any]]:
-        made: list[dict[str, Any]] = []
-        beside: list[dict[str, Any]] = []
         results = [part for part in parts if isinstance(part, ToolResult)]
-        results.sort(key=lambda result: self._order.get(result.call_id, len(self._order)))
-        for result in results:
-            made.append(self._result(result, beside))
-        made += beside
+        made = self._results(results) if results else []
         for part in parts:
-            if not isinstance(part, ToolResult):
+            if isinstance(part, Text):
+                if part.cache:
+                    self._losses.drop("cache_control")
+                if part.text:
+                    made.append({"text": part.text})
+            elif not isinstance(part, ToolResult):
                 made += self._plain(part)
         return made
 
+    def _results(self, results: list[ToolResult]) -> list[dict[str, Any]]:
+        results.sort(key=lambda result: self._order.get(result.call_id, len(self._order)))
+        beside: list[dict[str, Any]] = []
+        made = [self._result(result, beside) for result in results]
+        return made + beside
+
     def _plain(self, part: Part) -> list[dict[str, Any]]:
-        if isinstance(part, (Text, Refusal)):
-            if isinstance(part, Text) and part.cache:
-                self._losses.drop("cache_control")
+        if isinstance(part, Refusal):
             return [{"text": part.text}] if part.text else []
         if isinstance(part, Image):
             return [self._image(part)]

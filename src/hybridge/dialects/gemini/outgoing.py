@@ -12,7 +12,7 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Raw
 
-from hybridge.chat import Ask, Chat, Format, Image, Thinking, Tool, ToolChoice, ToolResult
+from hybridge.chat import Ask, Chat, Format, Image, Text, Thinking, Tool, ToolChoice, ToolResult
 from hybridge.dialects import quirks
 from hybridge.dialects.codec import Outgoing, Target
 from hybridge.dialects.gemini import media
@@ -20,9 +20,9 @@ from hybridge.dialects.gemini.contents import Contents
 from hybridge.dialects.gemini.models import EFFORT_TOKENS, LEVELS, TOOL_NAME, Traits, traits
 from hybridge.dialects.gemini.protojson import camel, named
 from hybridge.dialects.gemini.schema import is_empty, to_subset
-from hybridge.dialects.gemini.signatures import without_seals
+from hybridge.dialects.gemini.signatures import SEALED, without_seals
 from hybridge.dialects.losses import Losses
-from hybridge.types import Facts, Quirks
+from hybridge.types import NO_QUIRKS, Facts
 
 #: What of other dialects' requests this one carries.
 CARRIES = frozenset({Ask.PREFILL, Ask.TOOL_IMAGES, Ask.STRICT_TOOLS, Ask.STOP_OVER_4})
@@ -34,6 +34,9 @@ _NO_TIERS = (None, "auto", "default", "standard", "standard_only")
 _MODES = {"auto": "AUTO", "none": "NONE", "any": "ANY", "tool": "ANY"}
 
 
+_encode = msgspec.json.Encoder().encode
+
+
 @lru_cache(maxsize=1024)
 def path(model: str, *, stream: bool) -> str:
     """Where a model is reached, below a `base_url` that ends in the API's version."""
@@ -43,15 +46,14 @@ def path(model: str, *, stream: bool) -> str:
 
 def images_to_fetch(chat: Chat) -> tuple[str, ...]:
     """Public addresses of pictures: the dialect takes bytes, or files that lie with Google."""
-    return tuple(
-        dict.fromkeys(
-            image.url
-            for turn in chat.turns
-            for part in turn.parts
-            for image in (part.parts if isinstance(part, ToolResult) else (part,))
-            if isinstance(image, Image) and media.is_public(image.url)
-        )
-    )
+    urls: dict[str, None] = {}
+    for turn in chat.turns:
+        for part in turn.parts:
+            if isinstance(part, Image):
+                urls[part.url] = None
+            elif isinstance(part, ToolResult):
+                urls |= {inner.url: None for inner in part.parts if isinstance(inner, Image)}
+    return tuple(filter(media.is_public, urls)) if urls else ()
 
 
 # --- passed through ------------------------------------------------------------------------------------------------
@@ -59,23 +61,28 @@ def images_to_fetch(chat: Chat) -> tuple[str, ...]:
 
 def adapt(facts: Facts, target: Target) -> Outgoing:
     """The same request: only what PRODUCT.md section 5 allows is changed. The model stands in the path."""
-    fields: dict[str, Any] = {
-        name: raw for name, raw in facts.fields.items() if name not in target.strip and name != "model"
-    }
-    dropped = _adapt_config(fields, facts, target)
-    dropped += quirks.apply(fields, target.quirks)
-    if (contents := fields.get("contents")) is not None:
-        replaced = without_seals(bytes(contents))
-        if replaced is not None:
-            fields["contents"] = Raw(replaced)
-            dropped.append("reasoning")
-    return Outgoing(msgspec.json.encode(fields), tuple(dict.fromkeys(dropped)))
-
-
-def _adapt_config(fields: dict[str, Any], facts: Facts, target: Target) -> list[str]:
+    fields: dict[str, Any] = facts.fields.copy()
+    fields.pop("model", None)
+    if not target.strip.isdisjoint(fields):
+        for name in target.strip:
+            fields.pop(name, None)
+    dropped: list[str] = []
     clamped = target.max_tokens is not None and (facts.max_tokens or target.max_tokens + 1) > target.max_tokens
-    if not clamped and target.quirks == _NO_QUIRKS:
-        return []
+    if clamped or target.quirks != NO_QUIRKS:
+        dropped += _adapt_config(fields, target, clamped=clamped)
+        dropped += quirks.apply(fields, target.quirks)
+    body = _encode(fields)
+    if body.find(SEALED) >= 0 and "contents" in fields:
+        contents = bytes(fields["contents"])
+        replaced = without_seals(contents)
+        if replaced != contents:
+            fields["contents"] = Raw(replaced)
+            body = _encode(fields)
+            dropped.append("reasoning")
+    return Outgoing(body, tuple(dict.fromkeys(dropped)) if dropped else ())
+
+
+def _adapt_config(fields: dict[str, Any], target: Target, *, clamped: bool) -> list[str]:
     place = next((name for name in fields if camel(name) == "generationConfig"), "generationConfig")
     raw = fields.get(place)
     config: dict[str, Any] = {} if raw is None else named(msgspec.json.decode(raw, type=dict[str, Raw]))
@@ -88,9 +95,6 @@ def _adapt_config(fields: dict[str, Any], facts: Facts, target: Target) -> list[
     return dropped
 
 
-_NO_QUIRKS = Quirks()
-
-
 # --- translated ----------------------------------------------------------------------------------------------------
 
 
@@ -98,12 +102,12 @@ def encode_request(chat: Chat, target: Target) -> Outgoing:
     """A request of another dialect. Raises `CannotCarry` with the names of what must not be lost."""
     able = traits(target.model, target.name)
     losses = Losses(drop_unsupported=target.drop_unsupported)
-    losses.drop(*chat.hints)
-    losses.refuse(*chat.unknown)
+    if chat.hints:
+        losses.drop(*chat.hints)
+    if chat.unknown:
+        losses.refuse(*chat.unknown)
     body: dict[str, Any] = {}
-    system = [{"text": text.text} for text in chat.system if text.text]
-    if any(text.cache for text in chat.system):
-        losses.drop("cache_control")
+    system = _system(chat.system, losses) if chat.system else []
     contents = Contents(able, target.images, losses)
     if not chat.turns and system:
         body["contents"] = [{"role": "user", "parts": system}]
@@ -111,24 +115,34 @@ def encode_request(chat: Chat, target: Target) -> Outgoing:
         body["contents"] = contents.encoded(chat.turns)
         if system:
             body["systemInstruction"] = {"parts": system}
-    _add_tools(chat, able, losses, body)
+    if chat.tools:
+        _add_tools(chat, able, losses, body)
     if config := _config(chat, able, target, losses):
         body["generationConfig"] = config
+    _add_tier(chat, losses, body)
+    if target.quirks != NO_QUIRKS:
+        losses.drop(*quirks.apply(body, target.quirks), *quirks.apply(config, target.quirks))
+    return Outgoing(_encode(body), losses.named())
+
+
+def _system(texts: tuple[Text, ...], losses: Losses) -> list[dict[str, Any]]:
+    if any(text.cache for text in texts):
+        losses.drop("cache_control")
+    return [{"text": text.text} for text in texts if text.text]
+
+
+def _add_tier(chat: Chat, losses: Losses, body: dict[str, Any]) -> None:
     if chat.service_tier in _TIERS:
         body["serviceTier"] = chat.service_tier
     elif chat.service_tier not in _NO_TIERS:
         losses.drop("service_tier")
     if chat.user is not None:
         losses.drop("user")
-    losses.drop(*quirks.apply(body, target.quirks), *quirks.apply(config, target.quirks))
-    return Outgoing(msgspec.json.encode(body), losses.named())
 
 
 def _add_tools(chat: Chat, able: Traits, losses: Losses, body: dict[str, Any]) -> None:
-    if chat.parallel_tools is False and chat.tools:
+    if chat.parallel_tools is False:
         losses.refuse(Ask.PARALLEL_OFF)
-    if not chat.tools:
-        return
     if not all(TOOL_NAME.fullmatch(tool.name) for tool in chat.tools):
         losses.refuse("tools")
     body["tools"] = [{"functionDeclarations": [_declaration(tool, able, losses) for tool in chat.tools]}]
@@ -167,42 +181,49 @@ def _calling(choice: ToolChoice | None, able: Traits, losses: Losses, *, strict:
 
 def _config(chat: Chat, able: Traits, target: Target, losses: Losses) -> dict[str, Any]:
     config: dict[str, Any] = {}
-    wanted = {
-        "temperature": _clamped(chat.temperature, 0.0, 2.0, "temperature", losses),
-        "topP": chat.top_p,
-        "topK": chat.top_k,
-        "maxOutputTokens": _most(chat, target, losses),
-        "stopSequences": list(_stops(chat.stop, losses)) or None,
-        "seed": chat.seed,
-        "presencePenalty": chat.presence_penalty,
-        "frequencyPenalty": chat.frequency_penalty,
-    }
-    if chat.seed is not None and not -_INT32 <= chat.seed < _INT32:
-        wanted["seed"] = None
-        losses.drop("seed")
-    config.update((name, value) for name, value in wanted.items() if value is not None)
+    if chat.temperature is not None:
+        config["temperature"] = _clamped(chat.temperature, 0.0, 2.0, "temperature", losses)
+    for name, value in (
+        ("topP", chat.top_p),
+        ("topK", chat.top_k),
+        ("maxOutputTokens", _most(chat, target, losses)),
+        ("stopSequences", _stops(chat.stop, losses) if chat.stop else None),
+        ("seed", _seed(chat.seed, losses)),
+        ("presencePenalty", chat.presence_penalty),
+        ("frequencyPenalty", chat.frequency_penalty),
+    ):
+        if value is not None:
+            config[name] = value
     if chat.format is not None:
         if chat.tools and not able.json_with_tools:
             losses.refuse("response_format")
         else:
             config.update(_format(chat.format, able, losses))
-    if thinking := _thinking(chat.thinking, able, losses):
+    if chat.thinking is not None and (thinking := _thinking(chat.thinking, able, losses)):
         config["thinkingConfig"] = thinking
     return config
 
 
-def _clamped(value: float | None, least: float, most: float, name: str, losses: Losses) -> float | None:
-    if value is None or least <= value <= most:
+def _seed(seed: int | None, losses: Losses) -> int | None:
+    if seed is None or -_INT32 <= seed < _INT32:
+        return seed
+    losses.drop("seed")
+    return None
+
+
+def _clamped(value: float, least: float, most: float, name: str, losses: Losses) -> float:
+    if least <= value <= most:
         return value
     losses.drop(name)
     return min(max(value, least), most)
 
 
 def _most(chat: Chat, target: Target, losses: Losses) -> int | None:
-    bounds = [bound for bound in (chat.max_tokens, target.max_tokens) if bound is not None]
-    if chat.max_tokens is not None and target.limits.output is not None:
-        bounds.append(target.limits.output)
-    most = min(bounds, default=None)
+    most = chat.max_tokens
+    if most is not None and target.limits.output is not None and target.limits.output < most:
+        most = target.limits.output
+    if target.max_tokens is not None and (most is None or target.max_tokens < most):
+        most = target.max_tokens
     if most != chat.max_tokens:
         losses.drop("max_tokens")
     return most
@@ -231,9 +252,7 @@ def _format(wanted: Format, able: Traits, losses: Losses) -> dict[str, Any]:
 # --- thinking ------------------------------------------------------------------------------------------------------
 
 
-def _thinking(wanted: Thinking | None, able: Traits, losses: Losses) -> dict[str, Any]:
-    if wanted is None:
-        return {}
+def _thinking(wanted: Thinking, able: Traits, losses: Losses) -> dict[str, Any]:
     off = wanted.budget_tokens == 0 or (wanted.budget_tokens is None and wanted.effort == "none")
     if able.budget is None:
         if not off:

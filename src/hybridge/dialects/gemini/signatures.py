@@ -20,7 +20,9 @@ ORIGIN = "gemini"
 #: Eighteen bytes are twenty-four characters of base64, so that every seal begins alike.
 _MARK = b"hybridge:sealed:1:"
 _PREFIX = base64.b64encode(_MARK).decode()
-_SEALED_MEMBER = re.compile(rb'("thought(?:Signature|_signature)"\s*:\s*")' + re.escape(_PREFIX.encode()) + rb'[^"]*"')
+#: What every sealed signature begins with.
+SEALED = _PREFIX.encode()
+_SEALED_MEMBER = re.compile(rb'("thought(?:Signature|_signature)"\s*:\s*")' + re.escape(SEALED) + rb'[^"]*"')
 
 
 class _Sealed(Struct, array_like=True):
@@ -54,8 +56,6 @@ def unseal(text: str) -> Reasoning:
     return Reasoning(signature=found.signature, data=found.data, origin=found.origin)
 
 
-def without_seals(contents: bytes) -> bytes | None:
-    """Raw contents with every seal replaced by Google's word for "none"; `None` if there is no seal in them."""
-    if _PREFIX.encode() not in contents:
-        return None
+def without_seals(contents: bytes) -> bytes:
+    """Raw contents with every seal replaced by Google's word for "none"."""
     return _SEALED_MEMBER.sub(rb"\g<1>" + NO_SIGNATURE.encode() + b'"', contents)
