@@ -88,7 +88,8 @@ class Provider:
         urls: dict[str, None] = {}
         for turn in chat.turns:
             for part in turn.parts:
-                if isinstance(part, Image) and part.url.lower().startswith("http://"):
+                # A Struct's class is asked in vain at some cost.
+                if type(part) is Image and part.url.lower().startswith("http://"):
                     urls[part.url] = None
         return tuple(urls)
 

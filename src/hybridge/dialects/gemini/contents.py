@@ -94,7 +94,7 @@ class Contents:
     # --- the user's side -------------------------------------------------------------------------------------------
 
     def _heard(self, parts: tuple[Part, ...]) -> list[dict[str, Any]]:
-        results = [part for part in parts if isinstance(part, ToolResult)]
+        results = [part for part in parts if type(part) is ToolResult]
         made = self._results(results) if results else []
         for part in parts:
             if isinstance(part, Text):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 
 import msgspec
 from msgspec import Raw
@@ -13,6 +14,10 @@ from hybridge.errors import InvalidRequest
 from hybridge.types import Facts, Needs
 
 _BODY = msgspec.json.Decoder(dict[str, Raw])
+#: Sums of needs, made once each.
+_needs = cache(Needs)
+_STREAMING = Needs.STREAMING.value
+_ASKS_NOTHING: frozenset[str] = frozenset()
 _COUNTED = "generateContentRequest"
 
 
@@ -30,13 +35,14 @@ def read_facts(body: bytes, model: str | None = None, stream: bool | None = None
         fields = known = members(known[_COUNTED], _COUNTED)
     config = read_config(known)
     seen = look(known, config)
+    needs, most = seen.needs, config.get("maxOutputTokens")
     return Facts(
         model=model_name(model, known),
         stream=bool(stream),
         fields=fields,
-        needs=seen.needs | Needs.STREAMING if stream else seen.needs,
-        asks=frozenset((*seen.asks, *seen.unknown.values())),
-        max_tokens=integer(config.get("maxOutputTokens"), "generationConfig.maxOutputTokens"),
+        needs=_needs(needs | _STREAMING if stream else needs),
+        asks=frozenset((*seen.asks, *seen.unknown.values())) if seen.asks or seen.unknown else _ASKS_NOTHING,
+        max_tokens=None if most is None else integer(most, "generationConfig.maxOutputTokens"),
         include_usage=True,
         input_bytes=len(body) - seen.media_bytes,
         images=seen.images,

@@ -49,9 +49,10 @@ def images_to_fetch(chat: Chat) -> tuple[str, ...]:
     urls: dict[str, None] = {}
     for turn in chat.turns:
         for part in turn.parts:
-            if isinstance(part, Image):
+            # A Struct's class is asked in vain at some cost.
+            if type(part) is Image:
                 urls[part.url] = None
-            elif isinstance(part, ToolResult):
+            elif type(part) is ToolResult:
                 urls |= {inner.url: None for inner in part.parts if isinstance(inner, Image)}
     return tuple(filter(media.is_public, urls)) if urls else ()
 

@@ -28,7 +28,7 @@ _NOTHING = Raw(b"")
 _SAYS_NOTHING = (b"null", b"false", b"[]", b"{}", b'""')
 
 
-class _Blob(Struct):
+class _Blob(Struct, gc=False):
     mime: str | None = field(name="mimeType", default=None)
     mime_snake: str | None = field(name="mime_type", default=None)
     uri: str | None = field(name="fileUri", default=None)
@@ -42,11 +42,11 @@ class _Blob(Struct):
         return self.uri or self.uri_snake or ""
 
 
-class _Result(Struct):
+class _Result(Struct, gc=False):
     parts: list[_Part] | _Part | None = None
 
 
-class _Part(Struct):
+class _Part(Struct, gc=False):
     inline: _Blob | None = field(name="inlineData", default=None)
     inline_snake: _Blob | None = field(name="inline_data", default=None)
     file: _Blob | None = field(name="fileData", default=None)
@@ -55,11 +55,13 @@ class _Part(Struct):
     result_snake: _Result | None = field(name="function_response", default=None)
 
 
-class _Content(Struct):
+class _Content(Struct, gc=False):
     role: str | None = None
     parts: list[_Part] | _Part | None = None
 
 
+#: Text, a call: nothing that is looked at.
+_OTHER_PART = _Part()
 _CONTENTS = msgspec.json.Decoder(list[_Content] | _Content)
 
 #: Members of the body that are no business of other dialects: the essence, hints, and ours or OpenRouter's own.
@@ -73,6 +75,13 @@ KNOWN_CONFIG = frozenset(
     "responseSchema responseJsonSchema thinkingConfig mediaResolution candidateCount responseLogprobs logprobs "
     "responseModalities".split()
 )
+#: Those of them that need nothing that only some offer, whatever they say.
+_SAMPLING = frozenset(
+    "temperature topP topK maxOutputTokens seed presencePenalty frequencyPenalty mediaResolution".split()
+)
+_VISION, _TOOLS, _FILES, _REASONING = (need.value for need in (Needs.VISION, Needs.TOOLS, Needs.FILES, Needs.REASONING))
+_AUDIO_INPUT, _AUDIO_OUTPUT = Needs.AUDIO_INPUT.value, Needs.AUDIO_OUTPUT.value
+_JSON_SCHEMA, _JSON_OBJECT = Needs.JSON_SCHEMA.value, Needs.JSON_OBJECT.value
 _WEB = frozenset(("googleSearch", "googleSearchRetrieval", "enterpriseWebSearch"))
 #: Thresholds that block nothing, which is the default of current models.
 #: Source: https://ai.google.dev/gemini-api/docs/safety-settings.
@@ -81,12 +90,13 @@ _NO_LEVELS = frozenset(("", "THINKING_LEVEL_UNSPECIFIED"))
 
 
 class Look(Struct):
-    """What was seen. `unknown`: what has no slot in the neutral types, the client's name → what the router calls it.
+    """What was seen. `needs` is a sum of values of `Needs`, whose own sums are made in Python.
 
-    `asks` has a slot but not in every dialect. `media_bytes` are those of inline data.
+    `unknown`: what has no slot in the neutral types, the client's name → what the router calls it. `asks` has a slot
+    but not in every dialect. `media_bytes` are those of inline data.
     """
 
-    needs: Needs = Needs.NOTHING
+    needs: int = 0
     asks: set[str] = field(default_factory=set)
     unknown: dict[str, str] = field(default_factory=dict)
     images: int = 0
@@ -102,11 +112,14 @@ def look(fields: Mapping[str, Raw], config: Mapping[str, Raw]) -> Look:
     """Look at a body and its `generationConfig`, both under camelCase names. Raises `InvalidRequest`."""
     seen = Look()
     _look_at_contents(fields.get("contents"), seen)
-    _look_at_tools(fields, seen)
-    _look_at_config(config, seen)
-    for name, raw in fields.items():
-        if name not in KNOWN and says(raw):
-            seen.unknown[name] = name
+    if "tools" in fields or "toolConfig" in fields:
+        _look_at_tools(fields, seen)
+    if not _SAMPLING.issuperset(config):
+        _look_at_config(config, seen)
+    if not KNOWN.issuperset(fields):
+        for name, raw in fields.items():
+            if name not in KNOWN and says(raw):
+                seen.unknown[name] = name
     if "safetySettings" in fields and not harmless(fields["safetySettings"]):
         seen.unknown["safetySettings"] = "safetySettings"
     return seen
@@ -123,25 +136,29 @@ def harmless(settings: Raw) -> bool:
 def _look_at_contents(raw: Raw | None, seen: Look) -> None:
     if raw is None:
         raise invalid("contents", "is missing")
-    try:
-        contents = _CONTENTS.decode(raw)
-    except BAD_JSON as exc:
-        raise invalid("contents", f"is not a list of contents: {exc}") from exc
-    if isinstance(contents, _Content):
-        contents = [contents]
-    if not contents:
-        raise invalid("contents", "must not be empty")
+    contents = _read_contents(raw)
     for content in contents:
         for part in _listed(content.parts):
-            _look_at_part(part, seen)
+            if part != _OTHER_PART:
+                _look_at_part(part, seen)
     if contents[-1].role == "model":
         seen.asks.add(Ask.PREFILL)
 
 
+def _read_contents(raw: Raw) -> list[_Content]:
+    try:
+        contents = _CONTENTS.decode(raw)
+    except BAD_JSON as exc:
+        raise invalid("contents", f"is not a list of contents: {exc}") from exc
+    if not contents:
+        raise invalid("contents", "must not be empty")
+    return contents if isinstance(contents, list) else [contents]
+
+
 def _listed(parts: list[_Part] | _Part | None) -> list[_Part]:
-    if isinstance(parts, _Part):
-        return [parts]
-    return parts or []
+    if isinstance(parts, list):
+        return parts
+    return [] if parts is None else [parts]
 
 
 def _look_at_part(part: _Part, seen: Look) -> None:
@@ -162,11 +179,11 @@ def _look_at_media(blob: _Blob, seen: Look) -> None:
     kind = media.kind_of(blob.media_type())
     if kind == "image":
         seen.images += 1
-        seen.needs |= Needs.VISION
+        seen.needs |= _VISION
     elif kind == "audio":
-        seen.needs |= Needs.AUDIO_INPUT
+        seen.needs |= _AUDIO_INPUT
     else:
-        seen.needs |= Needs.FILES
+        seen.needs |= _FILES
     if kind == "video":
         seen.unknown["video"] = "video"
     address = blob.address()
@@ -179,7 +196,7 @@ def _look_at_tools(fields: Mapping[str, Raw], seen: Look) -> None:
         for name, raw in tool.items():
             if name == "functionDeclarations":
                 if says(raw):
-                    seen.needs |= Needs.TOOLS
+                    seen.needs |= _TOOLS
             else:
                 seen.unknown[f"tools.{name}"] = Ask.WEB_SEARCH if name in _WEB else Ask.SERVER_TOOLS
     if "toolConfig" in fields:
@@ -201,7 +218,7 @@ def _look_at_config(config: Mapping[str, Raw], seen: Look) -> None:
     if modalities - {"TEXT", "MODALITY_UNSPECIFIED"}:
         seen.unknown["generationConfig.responseModalities"] = Ask.MODALITIES
         if "AUDIO" in modalities:
-            seen.needs |= Needs.AUDIO_OUTPUT
+            seen.needs |= _AUDIO_OUTPUT
     _look_at_effort(config, seen)
 
 
@@ -210,15 +227,15 @@ def _look_at_effort(config: Mapping[str, Raw], seen: Look) -> None:
     if stops > 4:
         seen.asks |= {Ask.STOP_OVER_4, Ask.STOP_OVER_5} if stops > 5 else {Ask.STOP_OVER_4}
     if "thinkingConfig" in config and _thinks(members(config["thinkingConfig"], "thinkingConfig")):
-        seen.needs |= Needs.REASONING
+        seen.needs |= _REASONING
 
 
 def _look_at_format(config: Mapping[str, Raw], seen: Look) -> None:
     mime = string(config.get("responseMimeType"), "generationConfig.responseMimeType")
     if says(config.get("responseSchema")) or says(config.get("responseJsonSchema")):
-        seen.needs |= Needs.JSON_SCHEMA
+        seen.needs |= _JSON_SCHEMA
     elif mime == "application/json":
-        seen.needs |= Needs.JSON_OBJECT
+        seen.needs |= _JSON_OBJECT
     if mime not in ("", "text/plain", "application/json"):
         seen.unknown["generationConfig.responseMimeType"] = "generationConfig.responseMimeType"
 

@@ -6,7 +6,6 @@ of objects is meant. Source: https://protobuf.dev/programming-guides/json/.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -35,8 +34,10 @@ def camel(name: str) -> str:
     return head + "".join(word[:1].upper() + word[1:] for word in rest)
 
 
-def named(fields: Mapping[str, Raw]) -> dict[str, Raw]:
-    """The members under their camelCase names, nulls left out."""
+def named(fields: dict[str, Raw]) -> dict[str, Raw]:
+    """The members under their camelCase names, nulls left out; the same object where that changes nothing."""
+    if "_" not in "".join(fields) and NULL not in fields.values():
+        return fields
     return {camel(name): value for name, value in fields.items() if value != NULL}
 
 

@@ -123,8 +123,8 @@ def decode_reply(body: bytes, quirks: Quirks) -> Reply:
         end = "SAFETY"
     called = content = False
     for part in parts:
-        called = called or isinstance(part, ToolCall)
-        content = content or not isinstance(part, Reasoning) or part.text != ""
+        called = called or type(part) is ToolCall
+        content = content or type(part) is not Reasoning or part.text != ""
     stop = wire.stop_reason(end, called=called) if end else None
     usage = wire.usage_of(answer.usage_metadata)
     if not content:

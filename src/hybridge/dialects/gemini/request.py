@@ -5,7 +5,7 @@ Source: https://ai.google.dev/api/generate-content.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from msgspec import Raw
@@ -27,7 +27,7 @@ _TIERS = frozenset(("flex", "priority"))
 
 def decode_request(fields: Mapping[str, Raw]) -> Chat:
     """The whole request. Raises `InvalidRequest` with the place as `param`."""
-    known = pj.named(fields)
+    known = pj.named(dict(fields))
     config = read_config(known)
     unknown = dict.fromkeys(look(known, config).unknown)
     turns = Turns()
@@ -58,27 +58,32 @@ def decode_request(fields: Mapping[str, Raw]) -> Chat:
 
 
 def _sampling(config: Mapping[str, Raw]) -> dict[str, Any]:
-    def place(name: str) -> str:
-        return f"generationConfig.{name}"
-
-    most = pj.integer(config.get("maxOutputTokens"), place("maxOutputTokens"))
-    if most is not None and most < 1:
-        raise pj.invalid(place("maxOutputTokens"), "must be at least 1")
-    return {
-        "max_tokens": most,
-        "temperature": pj.number(config.get("temperature"), place("temperature")),
-        "top_p": pj.number(config.get("topP"), place("topP")),
-        "top_k": _whole(pj.number(config.get("topK"), place("topK"))),
-        "stop": pj.strings(config.get("stopSequences"), place("stopSequences")),
-        "seed": pj.integer(config.get("seed"), place("seed")),
-        "presence_penalty": pj.number(config.get("presencePenalty"), place("presencePenalty")),
-        "frequency_penalty": pj.number(config.get("frequencyPenalty"), place("frequencyPenalty")),
-    }
+    asked: dict[str, Any] = {}
+    for name, raw in config.items():
+        if found := _SAMPLING.get(name):
+            slot, read = found
+            asked[slot] = read(raw, f"generationConfig.{name}")
+    if asked.get("max_tokens", 1) < 1:
+        raise pj.invalid("generationConfig.maxOutputTokens", "must be at least 1")
+    return asked
 
 
-def _whole(value: float | None) -> int | None:
+def _whole(raw: Raw, place: str) -> int:
     # The SDKs send `topK` as a float.
-    return None if value is None else int(value)
+    return int(pj.number(raw, place) or 0)
+
+
+#: Members of `generationConfig` that have a slot of their own, and what reads them.
+_SAMPLING: dict[str, tuple[str, Callable[[Raw, str], Any]]] = {
+    "maxOutputTokens": ("max_tokens", pj.integer),
+    "temperature": ("temperature", pj.number),
+    "topP": ("top_p", pj.number),
+    "topK": ("top_k", _whole),
+    "stopSequences": ("stop", pj.strings),
+    "seed": ("seed", pj.integer),
+    "presencePenalty": ("presence_penalty", pj.number),
+    "frequencyPenalty": ("frequency_penalty", pj.number),
+}
 
 
 def _system(raw: Raw | None, unknown: dict[str, None]) -> tuple[Text, ...]:
