@@ -50,12 +50,12 @@ class Round(NamedTuple):
 def in_turn(
     gateways: Sequence[Gateway], provider: Gateway, case: Case, effort: Effort, connections: int
 ) -> dict[str, list[Round]]:
-    """The rounds of each gateway, by its name. Raises `RuntimeError` where an answer is wrong."""
+    """The rounds of each gateway, by its name, after one that warms it up. Raises `RuntimeError` at a wrong answer."""
     count = effort.requests(case.requests, connections)
     most = (count, effort.seconds)
     for gateway in gateways:
         verify(gateway, [case])
-        load(gateway, [gateway.asked(case)], connections, max(100, count // 10), seconds=effort.seconds)
+        load(gateway, [gateway.asked(case)], connections, count, seconds=effort.seconds)
     rounds: dict[str, list[Round]] = {gateway.name: [] for gateway in gateways}
     for _ in range(effort.rounds):
         for gateway in gateways:

@@ -32,8 +32,8 @@ import signal, subprocess, sys, threading, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 work = "x = bytearray(40_000_000)\\nt = time.process_time()\\nwhile time.process_time() < t + 0.2: pass"
 if len(sys.argv) == 1:
-    # The child comes from a thread that is not the first.
-    threading.Thread(target=lambda: subprocess.Popen([sys.executable, __file__, "child"])).start()
+    # The child is that of a thread that is not the first.
+    threading.Thread(target=lambda: subprocess.call([sys.executable, __file__, "child"])).start()
 exec(work)
 print("done", flush=True)
 signal.pause()
