@@ -84,12 +84,12 @@ class Client:
         if headers.get("transfer-encoding") != "chunked":
             assert headers["connection"] == "close"
             return await self.reader.read()
-        body = b""
+        pieces = []
         while size := int((await self.reader.readuntil(b"\r\n"))[:-2], 16):
-            body += await self.reader.readexactly(size)
+            pieces.append(await self.reader.readexactly(size))
             assert await self.reader.readexactly(2) == b"\r\n"
         assert await self.reader.readexactly(2) == b"\r\n"
-        return body
+        return b"".join(pieces)
 
 
 class Served:
@@ -119,9 +119,13 @@ class Served:
             await asyncio.wait(tasks, timeout=5)
         for client in self._clients:
             client.writer.transport.abort()
-        while self.house.open:
-            await turns(1)
+        await self.emptied()
         assert all(task.done() for task in tasks)
+
+    async def emptied(self) -> None:
+        """Wait until there are no connections any more."""
+        while self.house.open:  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
 
     async def connect(self, tls: ssl.SSLContext | None = None) -> Client:
         """A new connection."""

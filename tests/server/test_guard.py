@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import pytest
 
 from hybridge.errors import NotAllowed
-from hybridge.server.call import Call, Message
+from hybridge.server.asgi import AsgiWire, Message
+from hybridge.server.call import Call
 from hybridge.server.guard import Guard, is_loopback
 
 
@@ -21,8 +22,14 @@ async def _deaf(message: Message) -> None:
 
 def call(headers: Mapping[str, str], method: str = "POST") -> Call:
     """A call with these headers."""
-    lines = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
-    return Call({"method": method, "path": "/", "query_string": b"", "headers": lines}, _silent, _deaf)
+    named = {name.encode(): value.encode("latin-1") for name, value in headers.items()}
+    return Call(AsgiWire(_silent, _deaf), method, "/", b"", named)
+
+
+def told(lines: list[bytes]) -> dict[bytes, bytes]:
+    """The headers that lines of a head make; each is whole."""
+    assert all(line.endswith(b"\r\n") for line in lines)
+    return dict(line[:-2].split(b": ", 1) for line in lines)
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.1.2.3", "::1", "[::1]", "app.localhost"])
@@ -53,8 +60,8 @@ def test_a_listed_origin_still_needs_a_loopback_host() -> None:
     guard = Guard(bound_to="localhost", cors=["https://app.example"])
     with pytest.raises(NotAllowed):
         guard.check(call({"host": "evil.example", "origin": "https://app.example"}))
-    told = dict(guard.check(call({"host": "localhost", "origin": "https://app.example"})))
-    assert told[b"access-control-allow-origin"] == b"https://app.example"
+    allowed = told(guard.check(call({"host": "localhost", "origin": "https://app.example"})))
+    assert allowed[b"access-control-allow-origin"] == b"https://app.example"
 
 
 def test_many_names_that_pass_are_not_all_remembered() -> None:
@@ -65,5 +72,5 @@ def test_many_names_that_pass_are_not_all_remembered() -> None:
 
 def test_a_preflight_allows_what_the_page_names_and_without_names_everything() -> None:
     asked = call({"access-control-request-headers": "x-a, x-b"}, "OPTIONS")
-    assert dict(Guard.preflight_headers(asked))[b"access-control-allow-headers"] == b"x-a, x-b"
-    assert dict(Guard.preflight_headers(call({})))[b"access-control-allow-headers"] == b"*"
+    assert told(Guard.preflight_lines(asked))[b"access-control-allow-headers"] == b"x-a, x-b"
+    assert told(Guard.preflight_lines(call({})))[b"access-control-allow-headers"] == b"*"
