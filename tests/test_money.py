@@ -222,7 +222,7 @@ def test_an_amount_is_exact(nano: int, per_usd: Decimal) -> None:
 @given(
     st.integers(-(10**15), 10**18) | st.sampled_from([0, 1, 10**9, 5 * 10**8]),
     st.decimals("0.0001", 10**6, places=6)
-    | st.sampled_from([Decimal(x) for x in ("26300", "1", "1E+3", "2.50", "1E-40")]),
+    | st.sampled_from([Decimal(x) for x in ("26300", "1", "1E+3", "1E+8", "1E+9", "1E+12", "2.50", "1E-40")]),
     st.booleans(),
 )
 def test_an_amount_as_text_is_the_amount(nano: int, per_usd: Decimal, named: bool) -> None:

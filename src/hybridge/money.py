@@ -19,9 +19,8 @@ NANO = 1_000_000_000
 FEMTO_PER_NANO = 1_000_000
 PPM = 1_000_000
 
-#: Decimals of nano-USD, and those of a rate that is computed with as a whole number.
+#: Decimals of an amount in USD.
 _NANO_PLACES = 9
-_MOST_PLACES = 30
 #: Wide enough that no product of a cost and a rate is ever rounded.
 _EXACT = Context(prec=60)
 _MONEY = re.compile(r"^\s*([0-9][0-9_]*(?:\.[0-9]+)?|\.[0-9]+)\s*([A-Za-z]{3})\s*$")
@@ -244,7 +243,7 @@ class Rates(Struct, frozen=True):
     def __post_init__(self) -> None:
         for currency, rate in self.by_currency.items():
             _, digits, exponent = rate.per_usd.as_tuple()
-            if isinstance(exponent, int) and -_MOST_PLACES <= exponent <= 0:
+            if isinstance(exponent, int) and exponent < _NANO_PLACES:
                 self._whole[currency] = int("".join(map(str, digits))), _NANO_PLACES - exponent
 
     def rate(self, currency: str) -> Rate:

@@ -64,9 +64,10 @@ def test_a_request_is_counted_with_all_its_attempts() -> None:
     assert sum(found["overhead_seconds", "b/m"].counts) == 1
 
 
-@given(st.lists(st.builds(Usage, **dict.fromkeys(BUCKETS, st.integers(0, 3))), max_size=5))
-def test_every_bucket_of_a_bill_is_counted(usages: list[Usage]) -> None:
+@given(st.lists(st.dictionaries(st.sampled_from(BUCKETS), st.integers(0, 3), max_size=2), max_size=5))
+def test_every_bucket_of_a_bill_is_counted(bills: list[dict[str, int]]) -> None:
     metrics = Metrics(lambda _: True)
+    usages = [Usage(**bill) for bill in bills]
     for usage in usages:
         metrics(entry(attempt(usage=usage)))
     found = counted(metrics)
