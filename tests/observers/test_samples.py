@@ -104,6 +104,8 @@ def test_clients_cannot_make_labels() -> None:
         metrics(entry(attempt(f"a/made-up-{number}", error="not_found"), status=502))
     metrics(entry(attempt("a/listed", error="server_error"), status=502))
     assert {key[1] for key in counted(metrics) if key[0] == "attempts_total"} == {"a/other", "a/listed"}
+    assert metrics.labels("a/listed")
+    assert not metrics.labels("a/other")
     # One that its provider has answered for exists, and has a label; but not any number of them.
     for number in range(2 * MOST_UNLISTED):
         metrics(entry(attempt(f"a/served-{number}")))
