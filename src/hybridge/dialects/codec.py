@@ -232,7 +232,13 @@ class Translation:
         events = self._decoder.feed(chunk)
         if not events:
             return b""
-        return self._encoder.encode(self._heard(events))
+        if len(events) == 1 and isinstance(event := events[0], TextDelta):
+            self.progress += 1
+            self.content = True
+            self.said += len(event.text)
+        else:
+            events = self._heard(events)
+        return self._encoder.encode(events)
 
     def end(self) -> bytes:
         """The provider closed."""

@@ -15,11 +15,13 @@ class Losses:
 
     def drop(self, *names: str) -> None:
         """These hints are left out or adapted."""
-        self._dropped.update(dict.fromkeys(names))
+        if names:
+            self._dropped.update(dict.fromkeys(names))
 
     def refuse(self, *names: str) -> None:
         """These cannot be carried: they are dropped only where the caller allows it."""
-        (self._dropped if self._drop_unsupported else self._refused).update(dict.fromkeys(names))
+        if names:
+            (self._dropped if self._drop_unsupported else self._refused).update(dict.fromkeys(names))
 
     def named(self) -> tuple[str, ...]:
         """All names. Raises `CannotCarry` if there is one that must not be lost."""

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 _REASONING = re.compile(r"(?:o\d|gpt-5|gpt-6)(?![a-z])")
 _NONE_EFFORT = re.compile(r"gpt-5\.\d|gpt-6")
 
 
+@lru_cache(maxsize=1024)
 def reasons(*names: str) -> bool:
     """Whether a model refuses `max_tokens` and sampling members, known by any of its names."""
     return any(_REASONING.match(name) and "-chat" not in name for name in _bare(names))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -149,7 +149,7 @@ class _Reader:
                 refuse("messages", "must not be empty")
             # A request of system text alone asks for an answer to it.
             self._turns, self._system = [("user", list(self._system))], []
-        turns = tuple(Turn(role, _results_first(parts)) for role, parts in self._turns)
+        turns = tuple([Turn(role, _results_first(parts)) for role, parts in self._turns])
         return Conversation(tuple(self._system), turns, tuple(self._lost), tuple(self._hints))
 
     def _add(self, role: Literal["user", "assistant", "system"], parts: Sequence[Part]) -> None:
@@ -221,7 +221,9 @@ class _Reader:
         return parts
 
 
-def _results_first(parts: Iterable[Part]) -> tuple[Part, ...]:
+def _results_first(parts: Sequence[Part]) -> tuple[Part, ...]:
+    if len(parts) < 2:
+        return tuple(parts)
     return tuple(sorted(parts, key=lambda part: not isinstance(part, ToolResult)))
 
 

@@ -122,12 +122,14 @@ class Writer:
 
     def _texts(self, texts: Sequence[Text | Image], glue: str) -> str | list[dict[str, Any]]:
         """Plain text joined, which every provider takes; a list only to carry cache marks."""
+        if not texts:
+            return ""
         said = [part for part in texts if isinstance(part, Text) and part.text]
-        if "cache_control" in self._own and any(part.cache for part in said):
-            return [self._text(part) for part in said]
-        if any(part.cache for part in said):
+        if [part for part in said if part.cache]:
+            if "cache_control" in self._own:
+                return [self._text(part) for part in said]
             self._losses.drop("cache_control")
-        return glue.join(part.text for part in said)
+        return glue.join([part.text for part in said])
 
     def _text(self, part: Text) -> dict[str, Any]:
         written: dict[str, Any] = {"type": "text", "text": part.text}
@@ -140,8 +142,9 @@ class Writer:
 
     def _contents(self, parts: Iterable[Part]) -> str | list[dict[str, Any]]:
         parts = [_read_text_file(part) for part in parts]
-        if all(isinstance(part, Text) for part in parts):
-            return self._texts([part for part in parts if isinstance(part, Text)], "\n\n")
+        texts = [part for part in parts if isinstance(part, Text)]
+        if len(texts) == len(parts):
+            return self._texts(texts, "\n\n")
         return [written for part in parts if (written := self._part(part)) is not None]
 
     def _part(self, part: Part) -> dict[str, Any] | None:

@@ -37,12 +37,16 @@ def encode_request(chat: Chat, target: Target) -> Outgoing:
     losses.drop(*chat.hints)
     losses.refuse(*chat.unknown)
     fields: dict[str, Any] = {"model": target.model, "messages": Writer(losses, target).write(chat)}
-    _tools(fields, chat, losses)
-    _format(fields, chat.format)
+    if chat.tools:
+        _tools(fields, chat, losses)
+    if chat.format is not None:
+        _format(fields, chat.format)
     _limit(fields, chat, target, losses)
     _sampling(fields, chat, losses)
-    _thinking(fields, chat.thinking, target, losses)
-    _stop(fields, chat.stop, losses)
+    if chat.thinking is not None:
+        _thinking(fields, chat.thinking, target, losses)
+    if chat.stop:
+        _stop(fields, chat.stop, losses)
     _hints(fields, chat, target, losses)
     if family.reasons(target.name, target.model):
         _for_reasoning(fields, losses)
@@ -86,9 +90,7 @@ def _choice(choice: ToolChoice) -> str | dict[str, Any]:
     return _MODES[choice.mode]
 
 
-def _format(fields: dict[str, Any], form: Format | None) -> None:
-    if form is None:
-        return
+def _format(fields: dict[str, Any], form: Format) -> None:
     if form.kind == "json_object":
         fields["response_format"] = {"type": "json_object"}
         return
@@ -131,9 +133,7 @@ def _sampling(fields: dict[str, Any], chat: Chat, losses: Losses) -> None:
             losses.drop(name)
 
 
-def _thinking(fields: dict[str, Any], thinking: Thinking | None, target: Target, losses: Losses) -> None:
-    if thinking is None:
-        return
+def _thinking(fields: dict[str, Any], thinking: Thinking, target: Target, losses: Losses) -> None:
     if "reasoning" in target.quirks.own_fields:
         fields["reasoning"] = _gateway_reasoning(thinking)
         return
@@ -178,8 +178,7 @@ def _gateway_reasoning(thinking: Thinking) -> dict[str, Any]:
 def _stop(fields: dict[str, Any], stop: Sequence[str], losses: Losses) -> None:
     if len(stop) > 4:
         losses.refuse(Ask.STOP_OVER_4)
-    if stop:
-        fields["stop"] = list(stop[:4])
+    fields["stop"] = list(stop[:4])
 
 
 def _hints(fields: dict[str, Any], chat: Chat, target: Target, losses: Losses) -> None:

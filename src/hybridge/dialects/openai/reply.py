@@ -198,12 +198,11 @@ def decode_reply(body: bytes, quirks: Quirks) -> Reply:
     assert reply.choices, "peeked at"
     choice = reply.choices[0]
     parts = _parts(choice.message or _Message(), reply.id or "")
-    stop = settle(
-        stop_of(choice.finish_reason) or StopReason.STOP,
-        called=any(isinstance(part, ToolCall) for part in parts),
-        refused=any(isinstance(part, Refusal) for part in parts),
-    )
-    if is_empty(bool(parts), stop, usage):
+    stop = stop_of(choice.finish_reason) or _STOP
+    if stop is _STOP:
+        kinds = {type(part) for part in parts}
+        stop = settle(stop, called=ToolCall in kinds, refused=Refusal in kinds)
+    if not parts and is_empty(False, stop, usage):
         raise EmptyAnswer("the answer holds nothing", status=200)
     return Reply(reply.id or "", reply.model or "", parts, stop, usage or Usage())
 
@@ -215,17 +214,20 @@ def stop_of(reason: str | None) -> StopReason | None:
 
 def settle(stop: StopReason, *, called: bool, refused: bool) -> StopReason:
     """A plain stop after a call or a refusal is said as what it is: a forced call ends in `stop` on this wire."""
-    if stop is StopReason.STOP:
+    if stop is _STOP:
         return StopReason.TOOL_CALLS if called else StopReason.REFUSAL if refused else stop
     return stop
 
 
 def _parts(message: _Message, reply_id: str) -> tuple[Part, ...]:
-    parts: list[Part] = [*parts_of(message.reasoning_details, message.reasoning_content or message.reasoning or "")]
+    parts: list[Part] = []
+    if thoughts := message.reasoning_content or message.reasoning or message.reasoning_details:
+        parts += parts_of(message.reasoning_details, thoughts if isinstance(thoughts, str) else "")
     parts += _contents(message.content)
     if message.refusal:
         parts.append(Refusal(message.refusal))
-    parts += _pictures(message.images)
+    if message.images:
+        parts += _pictures(message.images)
     calls = message.tool_calls or []
     if not calls and message.function_call is not None:
         calls = [_Call(function=message.function_call)]

@@ -10,8 +10,9 @@ from hybridge.chat import Image, Part, Reasoning, Refusal, Reply, StopReason, Te
 from hybridge.dialects.openai.reasoning import message_fields
 from hybridge.dialects.openai.usage import usage_fields
 
-_encoder = msgspec.json.Encoder()
+_encode = msgspec.json.Encoder().encode
 
+_REFUSAL = StopReason.REFUSAL
 _FINISHES = {
     StopReason.LENGTH: "length",
     StopReason.TOOL_CALLS: "tool_calls",
@@ -22,14 +23,14 @@ _FINISHES = {
 
 def encode_reply(reply: Reply, *, request_id: str, created: int) -> bytes:
     """A whole answer for a client; `created` is in Unix seconds."""
-    refused = any(isinstance(part, Refusal) for part in reply.parts)
+    refused = reply.stop is _REFUSAL and any(isinstance(part, Refusal) for part in reply.parts)
     choice = {
         "index": 0,
         "message": _message(reply.parts),
         "logprobs": None,
         "finish_reason": finish_of(reply.stop, refused=refused),
     }
-    return _encoder.encode(
+    return _encode(
         {
             "id": reply.id or f"chatcmpl-{request_id}",
             "object": "chat.completion",
@@ -43,10 +44,12 @@ def encode_reply(reply: Reply, *, request_id: str, created: int) -> bytes:
 
 def finish_of(stop: StopReason, *, refused: bool) -> str:
     """The wire's word; a refusal in words ends in `stop`, one without is a filter's."""
-    return "stop" if refused and stop is StopReason.REFUSAL else _FINISHES.get(stop, "stop")
+    return "stop" if refused and stop is _REFUSAL else _FINISHES.get(stop, "stop")
 
 
 def _message(parts: tuple[Part, ...]) -> dict[str, Any]:
+    if len(parts) == 1 and isinstance(parts[0], Text):
+        return {"role": "assistant", "content": parts[0].text, "refusal": None}
     text = "".join(part.text for part in parts if isinstance(part, Text))
     refusal = "".join(part.text for part in parts if isinstance(part, Refusal))
     calls = [_call(part) for part in parts if isinstance(part, ToolCall)]

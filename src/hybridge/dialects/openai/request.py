@@ -7,7 +7,7 @@ Source: https://platform.openai.com/docs/api-reference/chat/create; `reasoning` 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, TypeVar, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 import msgspec
 from msgspec import Raw, Struct
@@ -83,6 +83,26 @@ _flag = msgspec.json.Decoder(bool | None)
 _whole = msgspec.json.Decoder(int | None)
 _number = msgspec.json.Decoder(int | float | None)
 
+#: Members whose value is taken as it is, if it has the right type.
+_VALUES: Mapping[str, msgspec.json.Decoder[Any]] = {
+    "stream": _flag,
+    "stream_options": _stream_options,
+    "temperature": _number,
+    "top_p": _number,
+    "top_k": _whole,
+    "stop": _texts,
+    "seed": _whole,
+    "random_seed": _whole,
+    "max_tokens": _whole,
+    "max_completion_tokens": _whole,
+    "presence_penalty": _number,
+    "frequency_penalty": _number,
+    "user": _text,
+    "safety_identifier": _text,
+    "service_tier": _text,
+}
+_THINKING = frozenset(("reasoning_effort", "reasoning", "thinking", "enable_thinking", "thinking_budget"))
+
 #: Efforts of compatible providers that leave it to the model.
 _AS_IT_LIKES = ("default", "auto")
 _EFFORTS = frozenset(get_args(Effort))
@@ -115,31 +135,34 @@ def decode_request(fields: Mapping[str, Raw]) -> Chat:
     if "messages" not in fields:
         refuse("messages", "missing")
     conversation = messages.read(fields["messages"])
-    tools, lost_tools = _read_tools(fields)
+    said = {name: decode(_VALUES[name], raw, name) for name, raw in fields.items() if name in _VALUES}
+    value = said.get
+    tools, lost_tools = _read_tools(fields) if "tools" in fields else ((), ())
     hints, unknown = _others(fields)
-    options = _get(fields, "stream_options", _stream_options)
+    options = value("stream_options")
+    # By place: so many names would cost as much as all the rest.
     return Chat(
-        turns=conversation.turns,
-        system=conversation.system,
-        tools=tools,
-        tool_choice=_read_choice(fields) if tools else None,
-        parallel_tools=_get(fields, "parallel_tool_calls", _flag) if tools else None,
-        format=_read_format(fields),
-        thinking=_read_thinking(fields),
-        max_tokens=_read_max_tokens(fields),
-        temperature=_get(fields, "temperature", _number),
-        top_p=_get(fields, "top_p", _number),
-        top_k=_get(fields, "top_k", _whole),
-        stop=_read_stop(fields),
-        seed=_first(_get(fields, "seed", _whole), _get(fields, "random_seed", _whole)),
-        presence_penalty=_get(fields, "presence_penalty", _number),
-        frequency_penalty=_get(fields, "frequency_penalty", _number),
-        user=_get(fields, "user", _text) or _get(fields, "safety_identifier", _text) or None,
-        service_tier=_get(fields, "service_tier", _text) or None,
-        hints=(*hints, *conversation.hints),
-        unknown=(*unknown, *lost_tools, *conversation.lost),
-        stream=bool(_get(fields, "stream", _flag)),
-        include_usage=bool(options and options.include_usage),
+        conversation.turns,
+        conversation.system,
+        tools,
+        _read_choice(fields) if tools else None,
+        _get(fields, "parallel_tool_calls", _flag) if tools else None,
+        _read_format(fields) if "response_format" in fields else None,
+        None if _THINKING.isdisjoint(fields) else _read_thinking(fields),
+        _max_tokens(value("max_completion_tokens"), value("max_tokens")),
+        value("temperature"),
+        value("top_p"),
+        value("top_k"),
+        _stop(value("stop")),
+        _first(value("seed"), value("random_seed")),
+        value("presence_penalty"),
+        value("frequency_penalty"),
+        value("user") or value("safety_identifier") or None,
+        value("service_tier") or None,
+        (*hints, *conversation.hints),
+        (*unknown, *lost_tools, *conversation.lost),
+        bool(value("stream")),
+        bool(options and options.include_usage),
     )
 
 
@@ -148,8 +171,8 @@ def _get(fields: Mapping[str, Raw], name: str, decoder: msgspec.json.Decoder[T |
     return None if raw is None else decode(decoder, raw, name)
 
 
-def _first(*values: int | None) -> int | None:
-    return next((value for value in values if value is not None), None)
+def _first(one: int | None, other: int | None) -> int | None:
+    return other if one is None else one
 
 
 def _read_tools(fields: Mapping[str, Raw]) -> tuple[tuple[Tool, ...], tuple[str, ...]]:
@@ -238,20 +261,16 @@ def _effort(value: str, place: str) -> Effort:
     return value  # type: ignore[return-value]  # checked against the same list
 
 
-def _read_max_tokens(fields: Mapping[str, Raw]) -> int | None:
-    limits = [
-        (name, limit)
-        for name in ("max_completion_tokens", "max_tokens")
-        if (limit := _get(fields, name, _whole)) is not None
-    ]
-    for name, limit in limits:
-        if limit < 1:
+def _max_tokens(completion: int | None, older: int | None) -> int | None:
+    for name, limit in (("max_completion_tokens", completion), ("max_tokens", older)):
+        if limit is not None and limit < 1:
             refuse(name, "must be at least 1")
-    return min((limit for _, limit in limits), default=None)
+    if completion is None or older is None:
+        return _first(completion, older)
+    return min(completion, older)
 
 
-def _read_stop(fields: Mapping[str, Raw]) -> tuple[str, ...]:
-    stop = _get(fields, "stop", _texts)
+def _stop(stop: str | list[str] | None) -> tuple[str, ...]:
     if not stop:
         return ()
     return (stop,) if isinstance(stop, str) else tuple(stop)
@@ -266,6 +285,8 @@ def _others(fields: Mapping[str, Raw]) -> tuple[list[str], list[str]]:
             hints.append(name)
         elif bytes(raw) not in _DEFAULTS.get(name, (b"false", b"null")):
             unknown.append(name)
-    if (choice := _get(fields, "tool_choice", _choice)) and not isinstance(choice, str) and choice.type != "function":
-        unknown.append("tool_choice")
+    if "tool_choice" in fields:
+        choice = decode(_choice, fields["tool_choice"], "tool_choice")
+        if isinstance(choice, _Choice) and choice.type != "function":
+            unknown.append("tool_choice")
     return hints, unknown

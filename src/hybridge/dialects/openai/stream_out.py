@@ -42,13 +42,17 @@ class Encoder:
         self._refused = False
         self._head = b""
         self._tail = b""
+        self._before_text = b""
+        self._after_text = b""
 
     def encode(self, events: Sequence[Event]) -> bytes:
         """The bytes for these events; `b""` if they say nothing to this client."""
+        if len(events) == 1 and self._started and isinstance(event := events[0], TextDelta):
+            return self._before_text + _encode(event.text) + self._after_text
         out: list[bytes] = []
         for event in events:
             if isinstance(event, TextDelta) and self._started:
-                out += (self._head, b'{"content":', _encode(event.text), b"}", self._tail)
+                out += (self._before_text, _encode(event.text), self._after_text)
             else:
                 self._encode(event, out)
         return b"".join(out)
@@ -89,6 +93,7 @@ class Encoder:
         self._head = b"data: " + frame[:-1] + b',"choices":[{"index":0,"delta":'
         self._tail = b',"logprobs":null,"finish_reason":null}]'
         self._tail += b',"usage":null}\n\n' if self._include_usage else b"}\n\n"
+        self._before_text, self._after_text = self._head + b'{"content":', b"}" + self._tail
         out += (self._head, b'{"role":"assistant","content":""}', self._tail)
 
     def _finish(self, event: Finish, out: list[bytes]) -> None:

@@ -153,6 +153,7 @@ def _at(document: Raw | bytes, path: str) -> Raw | None:
 
 def usage_fields(usage: Usage) -> Mapping[str, Any]:
     """The `usage` object for a client."""
+    prompt_tokens, completion_tokens = usage.prompt_tokens, usage.completion_tokens
     prompt: dict[str, int] = {"cached_tokens": usage.cache_read, "audio_tokens": usage.audio_input}
     written = usage.cache_write + usage.cache_write_1h
     if written:
@@ -160,9 +161,9 @@ def usage_fields(usage: Usage) -> Mapping[str, Any]:
     if usage.image:
         prompt["image_tokens"] = usage.image
     return {
-        "prompt_tokens": usage.prompt_tokens,
-        "completion_tokens": usage.completion_tokens,
-        "total_tokens": usage.prompt_tokens + usage.completion_tokens,
+        "prompt_tokens": prompt_tokens,
+        "completion_tokens": completion_tokens,
+        "total_tokens": prompt_tokens + completion_tokens,
         "prompt_tokens_details": prompt,
         "completion_tokens_details": {
             "reasoning_tokens": usage.reasoning,
