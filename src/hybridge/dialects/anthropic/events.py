@@ -17,6 +17,8 @@ from hybridge.dialects.anthropic.reply import StopDetails
 from hybridge.dialects.blame import said
 from hybridge.errors import MalformedAnswer, ProviderError
 
+_ABSENT = Raw()
+
 
 class Message(Struct, gc=False):
     """The head of the answer."""
@@ -75,6 +77,19 @@ class More(Struct, gc=False, tag_field="type", tag="content_block_delta"):
     index: int = 0
 
 
+class _Words(Struct, gc=False):
+    type: str = ""
+    text: Raw = _ABSENT
+    partial_json: Raw = _ABSENT
+    thinking: Raw = _ABSENT
+    signature: Raw = _ABSENT
+
+
+class _MoreWords(Struct, gc=False, tag_field="type", tag="content_block_delta"):
+    delta: _Words
+
+
+_decode_words = msgspec.json.Decoder(_MoreWords).decode
 _decode_event = msgspec.json.Decoder(WireEvent).decode
 decode_more = msgspec.json.Decoder(More).decode
 
@@ -95,6 +110,19 @@ def more_in(block: bytes, decode: Callable[[bytes], _T]) -> _T | None:
         return decode(data)
     except UNREADABLE:
         return None
+
+
+def words_of(block: bytes) -> bytes:
+    """The words of a block that says nothing else, as they stand in their JSON string; `b""` of any other."""
+    # A padding behind the delta differs from event to event.
+    more = None if block.endswith(b" }\n\n") else more_in(block, _decode_words)
+    if more is None:
+        return b""
+    delta = more.delta
+    given = {"text_delta": delta.text, "input_json_delta": delta.partial_json, "thinking_delta": delta.thinking}
+    said = given.get(delta.type, _ABSENT)
+    others = [raw for raw in (*given.values(), delta.signature) if raw is not said and raw is not _ABSENT]
+    return b"" if others else bytes(said)[1:-1]
 
 
 def read_event(data: bytes) -> WireEvent | None:

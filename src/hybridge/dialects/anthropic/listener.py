@@ -9,11 +9,12 @@ import msgspec
 from msgspec import Raw, Struct
 
 from hybridge.chat import StopReason
-from hybridge.dialects.anthropic.events import Ending, Opening, error_in, more_in, read_event
+from hybridge.dialects.anthropic.events import Ending, Opening, error_in, more_in, read_event, words_of
 from hybridge.dialects.anthropic.places import UNREADABLE
 from hybridge.dialects.anthropic.reply import stop_reason
 from hybridge.dialects.anthropic.usage import Meter
 from hybridge.dialects.codec import verdict
+from hybridge.dialects.plain import Plain, text_of
 from hybridge.dialects.sse import Splitter, data_of
 from hybridge.errors import ProviderError
 from hybridge.money import Usage
@@ -48,31 +49,51 @@ class Listener:
         #: Whether the next chunk begins with an event that is to be heard.
         self._is_between = True
         self._splitter = Splitter()
+        self._plain = Plain()
         self._meter = Meter(quirks)
 
     def feed(self, chunk: bytes) -> bytes:
         """What goes to the client for this piece: the events that it completes, up to an error."""
         # Nearly every chunk is one event, and that is more of a block.
-        if self._is_between and (heard := more_in(chunk, _decode_heard)):
-            self._hear_more(heard.delta)
-            self.progress += 1
-            return chunk
-        if self.error is not None:
-            return b""
-        blocks = self._splitter.feed(chunk)
-        moved = False
-        for at, block in enumerate(blocks):
-            if self._ended:
-                break
+        if self._is_between:
+            words = self._plain.alone(chunk)
+            if words and (text := text_of(words)) is not None:
+                self.said += len(text)
+                self.progress += 1
+                return chunk
+            if heard := more_in(chunk, _decode_heard):
+                self._hear_more(heard.delta, chunk)
+                self.progress += 1
+                return chunk
+        return self._pass(chunk)
+
+    def _pass(self, chunk: bytes) -> bytes:
+        splitter, progress = self._splitter, self.progress
+        out: list[bytes] = []
+        at = 0
+        while at < len(chunk) and self.error is None:
+            words, end = self._plain.run(chunk, at) if self._is_between else ([], at)
+            if words and (text := text_of(b" ".join(words))) is not None:
+                self.said += len(text) - len(words) + 1
+                self.progress = progress + 1
+                out.append(chunk[at:end])
+                at = end
+            else:
+                blocks, at = splitter.step(chunk, at)
+                self._hear_blocks(blocks, out, progress + 1)
+                self._is_between = not (splitter.pending or self._ended or self.error)
+        return b"".join(out)
+
+    def _hear_blocks(self, blocks: list[bytes], out: list[bytes], progress: int) -> None:
+        """Hear events up to an error, which goes nowhere. One that is more than a ping or a comment sets `progress`."""
+        for block in blocks:
             try:
-                moved = self._hears(block) or moved
+                if not self._ended and self._hears(block):
+                    self.progress = progress
             except ProviderError as exc:
                 self.error = exc
-                blocks = blocks[:at]
-                break
-        self.progress += moved
-        self._is_between = not (self._splitter.pending or self._ended or self.error)
-        return blocks[0] if len(blocks) == 1 else b"".join(blocks)
+                return
+            out.append(block)
 
     def end(self) -> bytes:
         """The provider closed: what is left, if the stream is whole."""
@@ -83,7 +104,7 @@ class Listener:
     def _hears(self, block: bytes) -> bool:
         """Take in one event; whether it is more than a ping or a comment."""
         if heard := more_in(block, _decode_heard):
-            self._hear_more(heard.delta)
+            self._hear_more(heard.delta, block)
             return True
         name, data = data_of(block)
         return data != b"" and (self._hears_more(name, data) or self._hear(data))
@@ -92,16 +113,17 @@ class Listener:
         if name != "content_block_delta":
             return False
         try:
-            self._hear_more(_decode_heard(data).delta)
+            self._hear_more(_decode_heard(data).delta, data)
         except UNREADABLE:
             return False
         return True
 
-    def _hear_more(self, delta: _Spoken) -> None:
+    def _hear_more(self, delta: _Spoken, block: bytes) -> None:
         said = len(delta.text) + len(delta.thinking) + len(delta.partial_json)
         if said:
             self.said += said
             self.content = True
+            self._plain.learn(block, words_of)
         elif delta.signature:
             self.content = True
 

@@ -25,17 +25,20 @@ from hybridge.chat import (
 from hybridge.dialects.anthropic.events import (
     More,
     Opening,
+    Piece,
     WireEvent,
     decode_more,
     error_in,
     more_in,
     read_event,
     read_more,
+    words_of,
 )
 from hybridge.dialects.anthropic.marks import FOREIGN_CALL, unmarked
 from hybridge.dialects.anthropic.reply import stop_reason
 from hybridge.dialects.anthropic.tools import JSON_TOOL
 from hybridge.dialects.anthropic.usage import Meter
+from hybridge.dialects.plain import Plain, text_of
 from hybridge.dialects.sse import Splitter, data_of
 from hybridge.errors import MalformedAnswer, ProviderError
 from hybridge.types import Quirks
@@ -57,6 +60,9 @@ class Decoder:
         #: Whether the next chunk begins with an event that is to be read.
         self._is_between = True
         self._splitter = Splitter()
+        #: How more of the open block looks, and an event that came of it.
+        self._plain = Plain()
+        self._example: Event | None = None
         self._meter = Meter(quirks)
         self._message: str | None = None
         self._open: dict[int, _Open] = {}
@@ -68,19 +74,37 @@ class Decoder:
     def feed(self, chunk: bytes) -> list[Event]:
         """The events that `chunk` completes; after a failure or the end marker, none."""
         # Nearly every chunk is one event, and that is more of a block.
+        if self._is_between:
+            words = self._plain.alone(chunk)
+            if words and (text := text_of(words)) is not None:
+                return [self._like(text)]
+            if more := more_in(chunk, decode_more):
+                return self._hear(more, chunk)
+        return self._read_all(chunk)
+
+    def _read_all(self, chunk: bytes) -> list[Event]:
         events: list[Event] = []
-        if self._is_between and (more := more_in(chunk, decode_more)):
-            self._hear(more, events)
-            return events
-        for block in self._splitter.feed(chunk):
+        at = 0
+        while at < len(chunk) and not (self._failed or self.ended):
+            said, end = self._plain.run(chunk, at) if self._is_between else ([], at)
+            texts = [text for words in said if (text := text_of(words)) is not None]
+            if texts and len(texts) == len(said):
+                events += map(self._like, texts)
+                at = end
+            else:
+                blocks, at = self._splitter.step(chunk, at)
+                self._read_blocks(blocks, events)
+        return events
+
+    def _read_blocks(self, blocks: list[bytes], events: list[Event]) -> None:
+        for block in blocks:
             if self._failed or self.ended:
                 break
             if more := more_in(block, decode_more):
-                self._hear(more, events)
+                events += self._hear(more, block)
             elif data := data_of(block)[1]:
                 self._read(data, events)
         self._is_between = not (self._splitter.pending or self._failed or self.ended)
-        return events
 
     def _read(self, data: bytes, events: list[Event]) -> None:
         try:
@@ -90,7 +114,7 @@ class Decoder:
             if event.type != "content_block_delta":
                 events += self._events(event, data)
             elif more := read_more(data):
-                self._hear(more, events)
+                events += self._hear(more, data)
         except ProviderError as exc:
             self._failed = True
             events.append(Failed(exc))
@@ -98,8 +122,10 @@ class Decoder:
     def _events(self, event: WireEvent, data: bytes) -> Iterator[Event]:
         match event.type:
             case "content_block_start" if event.content_block:
+                self._plain = Plain()
                 yield from self._start(event.index, event.content_block)
             case "content_block_stop":
+                self._plain = Plain()
                 yield from self._stop(event.index)
             case "message_start":
                 yield from self._begin(event)
@@ -161,19 +187,37 @@ class Decoder:
         yield ReasoningDelta(data=hidden, origin=origin, block=self._thoughts)
         self._thoughts += 1
 
-    def _hear(self, more: More, events: list[Event]) -> None:
+    def _hear(self, more: More, block: bytes) -> list[Event]:
         opened = self._open.get(more.index)
-        if opened is None:
-            return
-        piece = more.delta
+        event = None if opened is None else self._event_of(more.delta, opened)
+        if event is None:
+            return []
+        # The JSON tool's text is not among the words that are kept.
+        if (more.delta.type == "text_delta" or type(event) is not TextDelta) and self._plain.learn(block, words_of):
+            self._example = event
+        return [event]
+
+    def _event_of(self, piece: Piece, opened: _Open) -> Event | None:
         if piece.type == "text_delta":
-            if piece.text:
-                self._text.append(piece.text)
-                events.append(TextDelta(piece.text))
-        elif piece.type == "input_json_delta" and piece.partial_json and opened.kind == "tool_use":
-            events.append(self._arguments(opened, piece.partial_json))
-        elif opened.kind == "thinking" and (thought := _thought(opened, piece.thinking, piece.signature)):
-            events.append(thought)
+            if not piece.text:
+                return None
+            self._text.append(piece.text)
+            return TextDelta(piece.text)
+        if piece.type == "input_json_delta" and piece.partial_json and opened.kind == "tool_use":
+            return self._arguments(opened, piece.partial_json)
+        if opened.kind == "thinking":
+            return _thought(opened, piece.thinking, piece.signature)
+        return None
+
+    def _like(self, text: str) -> Event:
+        """An event like the example, of the same block."""
+        example = self._example
+        if type(example) is ToolDelta:
+            return ToolDelta(example.index, text)
+        if type(example) is ReasoningDelta:
+            return ReasoningDelta(text, origin=example.origin, block=example.block)
+        self._text.append(text)
+        return TextDelta(text)
 
     def _arguments(self, opened: _Open, text: str) -> Event:
         opened.said = True
