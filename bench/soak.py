@@ -72,7 +72,7 @@ def main() -> None:
     """Send the requests, print what there is to tell, exit 1 if something is wrong."""
     parser = argparse.ArgumentParser(prog="bench.soak", description=__doc__)
     parser.add_argument("--requests", type=int, default=200_000)
-    parser.add_argument("--minutes", type=float, default=20.0, help="it ends by then, with fewer requests if need be")
+    parser.add_argument("--minutes", type=float, default=20.0, help="it ends then, with fewer requests if need be")
     parser.add_argument("--json", type=Path, help="write the figures to this file, too")
     given = parser.parse_args()
     end_in_order()
@@ -93,10 +93,11 @@ def soaked(requests: int, seconds: float, folder: Path) -> tuple[Table, list[str
     began = time.perf_counter()
     with upstream() as provider:
         with hybridge(provider, folder / "soak") as gateway:
-            time.sleep(SETTLED_S)
+            while not accounts(ledger).entries:
+                time.sleep(0.05)  # The first answer's entry is on its way.
             before, reached = accounts(ledger), counts(provider)
             samples = []
-            for sample in _samples(gateway, requests, began + seconds):
+            for sample in _samples(gateway, requests, time.perf_counter() + seconds):
                 samples.append(sample)
                 print(f"{sample.requests:9,}: {sample.supervisor_mb:.2f} + {sample.worker_mb:.2f} MB", flush=True)
         # It has ended by now, so all is written.

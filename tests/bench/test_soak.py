@@ -37,7 +37,7 @@ def changed(ledger: Path, statement: str, *values: object) -> list[tuple[object,
 
 
 def test_it_ends_in_time(tmp_path: Path) -> None:
-    table, wrong = soaked(10**7, 4, tmp_path)
+    table, wrong = soaked(10**7, 0.5, tmp_path)
     told = {str(row[0]): row[1] for row in table.rows}
     assert 0 < int(str(told["requests answered"])) < 10**6
     assert wrong == []
