@@ -227,7 +227,7 @@ async def test_nobody_waits_for_the_rest_of_a_body_for_ever(serve: Serve) -> Non
     async def handle(call: Call) -> None:
         call.reply(401, b"")
 
-    served = await serve(handle, idle=0.05)
+    served = await serve(handle, idle=0.2)
     client = await served.connect()
     await client.say(post("/", b"x" * 1000)[:-1])
     assert (await client.answer()).status == 401

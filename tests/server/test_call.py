@@ -14,7 +14,7 @@ class Script:
     """A wire whose client sends these pieces, and then leaves unless the last one was the end."""
 
     def __init__(self, pieces: tuple[bytes, ...], leaves: bool) -> None:
-        self.full = False
+        self.slow = False
         self.call: Call | None = None
         self.said: list[object] = []
         self._pieces = list(pieces)
@@ -40,13 +40,13 @@ class Script:
         """Note it."""
         self.said.append((status, lines))
 
-    def send(self, piece: bytes, more: bool) -> None:
+    def send(self, piece: bytes, more: bool) -> bool:
         """Note it."""
         self.said.append((piece, more))
+        return not self.slow
 
     async def drain(self) -> None:
         """Note it."""
-        self.full = False
         self.said.append("drained")
 
 
@@ -72,7 +72,7 @@ async def test_a_body_in_pieces() -> None:
 async def test_a_body_is_not_read_beyond_its_limit() -> None:
     for pieces in ((b"whole",), (b"123", b"45"), (b"12345", b"never read")):
         large = call(*pieces)
-        with pytest.raises(RequestTooLarge, match="4 bytes"):
+        with pytest.raises(RequestTooLarge, match=r"(5|more than 5) bytes; server\.max_body allows 4"):
             await large.body(4)
         assert large.pieces == []
     with pytest.raises(RequestTooLarge, match="99"):
@@ -119,11 +119,20 @@ async def test_the_lines_of_a_head() -> None:
     assert said(plain) == [(201, [b"a: b\r\n"]), (b"x", True), "drained"]
 
 
-@pytest.mark.parametrize("full", [False, True])
-async def test_a_slow_client_is_the_wire_s_to_notice(full: bool) -> None:
-    slow = call()
-    slow.wire.full = full
-    assert slow.full == full
+@pytest.mark.parametrize("slow", [False, True])
+def test_a_slow_client_is_the_wire_s_to_notice(slow: bool) -> None:
+    asked = call()
+    assert isinstance(asked.wire, Script)
+    asked.wire.slow = slow
+    asked.head(200, [])
+    assert asked.piece(b"x", more=True) == (not slow)
+
+
+def test_a_body_is_taken_once() -> None:
+    asked = call()
+    asked.pieces, asked.size = [b"all of ", b"it"], 9
+    assert asked.take(9) == b"all of it"
+    assert asked.pieces == []
 
 
 def test_headers_and_parameters() -> None:

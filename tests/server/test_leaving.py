@@ -120,14 +120,14 @@ async def test_leaving_while_a_handler_outlasts_its_answer(serve: Serve) -> None
 
 
 async def test_an_idle_connection_is_closed(serve: Serve) -> None:
-    served = await serve(name, idle=0.05)
+    served = await serve(name, idle=0.3)
     client = await served.connect()
     assert await client.closed()
     client = await served.connect()
-    for _ in range(6):
+    for _ in range(4):
         await client.say(get("/"))
         assert (await client.answer()).status == 200
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.1)
     assert await client.closed()
     await served.emptied()
 
@@ -140,12 +140,12 @@ async def test_a_connection_in_use_is_not_idle(serve: Serve) -> None:
             await go.wait()
         call.reply(200, b"")
 
-    served = await serve(handle, idle=0.03)
+    served = await serve(handle, idle=0.1)
     client = await served.connect()
     await client.say(get("/") + get("/slow"))
     await client.answer()
     with pytest.raises(TimeoutError):
-        await asyncio.wait_for(client.reader.read(1), 0.1)
+        await asyncio.wait_for(client.reader.read(1), 0.2)
     go.set()
     assert (await client.answer()).status == 200
     assert await client.closed()
@@ -154,7 +154,7 @@ async def test_a_connection_in_use_is_not_idle(serve: Serve) -> None:
 @pytest.mark.parametrize("first", [b"", get("/")])
 async def test_a_head_that_never_ends_is_cut(serve: Serve, first: bytes) -> None:
     """However busily it is sent."""
-    served = await serve(name, idle=0.05)
+    served = await serve(name, idle=0.2)
     client = await served.connect()
     await client.say(first)
     if first:
@@ -168,11 +168,12 @@ async def test_a_head_that_never_ends_is_cut(serve: Serve, first: bytes) -> None
 
 
 async def test_a_body_that_stops_is_cut_but_a_slow_one_is_not(serve: Serve) -> None:
-    served = await serve(echo, idle=0.05)
+    served = await serve(echo, idle=0.3)
     client = await served.connect()
-    for byte in post("/", b"slow and long"):
+    await client.say(post("/", b"slow and long")[:-5])
+    for byte in b" long":
+        await asyncio.sleep(0.08)
         await client.say(bytes((byte,)))
-        await asyncio.sleep(0.01 if byte == ord("o") else 0)
     assert (await client.answer()).json["body"] == "slow and long"
     await client.say(post("/", b"slow and long")[:-1])
     assert await client.closed()
@@ -190,12 +191,12 @@ async def test_a_client_that_reads_slowly_gets_everything(serve: Serve, version:
         nonlocal written, most
         call.head(200, [])
         for _ in range(1000):
-            call.piece(piece, more=True)
+            fast = call.piece(piece, more=True)
             written += len(piece)
             most = max(most, transport.get_write_buffer_size())
-            if call.full:
+            if not fast:
                 await call.drain()
-                assert not call.full
+                assert transport.get_write_buffer_size() < len(piece) * 4
         call.piece(b"", more=False)
 
     served = await serve(handle)
@@ -224,8 +225,7 @@ async def test_a_client_that_leaves_while_the_handler_waits_for_it_to_read(serve
         call.head(200, [])
         try:
             while True:
-                call.piece(b"x" * 10_000, more=True)
-                if call.full:
+                if not call.piece(b"x" * 10_000, more=True):
                     waiting.set()
                 await call.drain()
         except asyncio.CancelledError:
@@ -247,7 +247,7 @@ async def test_who_never_reads_its_answer_is_left_at_last(serve: Serve) -> None:
     async def handle(call: Call) -> None:
         call.reply(200, b"x" * 20_000_000)
 
-    served = await serve(handle, idle=0.05)
+    served = await serve(handle, idle=0.2)
     for wire in (get("/"), get("/", "connection: close"), post("/", b"half")[:-1]):
         client = await served.connect()
         client.writer.transport.pause_reading()  # type: ignore[attr-defined]

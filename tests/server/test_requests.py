@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -262,3 +263,25 @@ async def test_any_cut_gives_the_same_answers(serve: Serve, data: st.DataObject,
     assert await answers(served, len(wires), wire) == alone
     assert await answers(served, len(wires), *pieces) == alone
     assert {answer.status for answer in alone} == {200}
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@given(data=st.data(), wires=st.lists(requests(), min_size=1, max_size=3), dirt=st.binary(max_size=6))
+async def test_dirt_anywhere_gives_answers_or_refusals_and_no_defect(
+    serve: Serve, caplog: pytest.LogCaptureFixture, data: st.DataObject, wires: list[bytes], dirt: bytes
+) -> None:
+    wire = b"".join(wires)
+    place = data.draw(st.integers(0, len(wire)))
+    until = min(len(wire), place + data.draw(st.integers(0, 6)))
+    wire = wire[:place] + dirt + wire[until:] + b"\0"
+    cut = data.draw(st.integers(0, len(wire)))
+    served = await serve(idle=0.5)
+    client = await served.connect()
+    await client.say(wire[:cut], wire[cut:])
+    statuses: list[int] = []
+    with contextlib.suppress(EOFError):
+        while True:
+            statuses.append((await client.answer()).status)
+    assert {*statuses} <= {200, 400}
+    assert caplog.records == []
+    assert 400 not in statuses[:-1]

@@ -1,1 +1,1 @@
-"""HTTP in: plain ASGI, no framework."""
+"""HTTP in: our own server and a door for ASGI, no framework."""
