@@ -13,6 +13,9 @@ from pathlib import Path
 
 import msgspec
 
+#: Those of the packages that a request goes through.
+_PARTS = ("hybridge", "uvicorn", "uvloop", "httptools", "msgspec")
+
 
 class Spread(msgspec.Struct, frozen=True):
     """The median of several rounds, the least and the most."""
@@ -83,14 +86,14 @@ def write(file: Path, tables: list[Table]) -> None:
 
 def machine() -> dict[str, str]:
     """What the figures depend on."""
-    parts = ("uvicorn", "uvloop", "httptools", "msgspec")
+    installed = {found.name: found.version for found in metadata.distributions()}
     models = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
     return {
         "processor": models[0].partition(": ")[2] if models else platform.machine(),
         "cores": str(os.cpu_count()),
         "kernel": platform.release(),
         "python": platform.python_version(),
-        **{part: metadata.version(part) for part in parts},
+        **{part: installed[part] for part in _PARTS if part in installed},
     }
 
 
