@@ -43,6 +43,11 @@ class Plain:
         self._size = -1
         self._fruitless = 0
 
+    @property
+    def learns(self) -> bool:
+        """Whether a further example would be taken."""
+        return self._fruitless < _TRIES
+
     def alone(self, chunk: bytes) -> bytes:
         """The words of a chunk that is one plain event, as they stand in its JSON string; `b""` of any other."""
         words = chunk.removeprefix(self._head).removesuffix(self._tail)
@@ -91,29 +96,26 @@ class Plain:
         words, found, padding = piece.partition(self._middle)
         return words if found and (not padding or padding.isalnum()) else b""
 
-    def learn(self, event: bytes, read: Callable[[bytes], bytes]) -> bytes:
-        """Take an event that says words and nothing else as the example. Returns its words, `b""` if it is none.
+    def learn(self, event: bytes, words: bytes, read: Callable[[bytes], bytes]) -> bool:
+        """Take an event that says these words and nothing else as the example; whether it can be one.
 
         `read` reads an event in full: the words of one that says nothing else, `b""` of any other.
         """
-        if self._fruitless == _TRIES or not event.endswith(b"\n\n") or _CR in event:
-            return b""
-        words = read(event)
-        if not words:
-            return b""
+        if not (words and self.learns and event.endswith(b"\n\n")) or _CR in event:
+            return False
         self._fruitless += 1
         head, _, tail = event.partition(b'"%b"' % words)
         head, tail = head + b'"', b'"' + tail
         # With other words there it must say those.
         if read(head + _PROBE + tail) != _PROBE:
-            return b""
+            return False
         self._middle = b""
         if padding := _padding(tail):
             self._middle, tail = tail[: padding.start(1)], tail[padding.end(1) :]
         self._head, self._tail = head, tail
         self._gap = slice(len(head), _END - len(tail))
         self._size = len(head) + len(tail)
-        return words
+        return True
 
 
 def text_of(words: bytes) -> str | None:

@@ -123,7 +123,8 @@ class Listener:
         if said:
             self.said += said
             self.content = True
-            self._plain.learn(block, words_of)
+            if self._plain.learns:
+                self._plain.learn(block, words_of(block), words_of)
         elif delta.signature:
             self.content = True
 

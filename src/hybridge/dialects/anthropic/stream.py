@@ -193,7 +193,8 @@ class Decoder:
         if event is None:
             return []
         # The JSON tool's text is not among the words that are kept.
-        if (more.delta.type == "text_delta" or type(event) is not TextDelta) and self._plain.learn(block, words_of):
+        speaks = more.delta.type == "text_delta" or type(event) is not TextDelta
+        if speaks and self._plain.learns and self._plain.learn(block, words_of(block), words_of):
             self._example = event
         return [event]
 

@@ -22,6 +22,8 @@ from hybridge.errors import ProviderError
 from hybridge.money import Usage
 from hybridge.types import Quirks
 
+_LAST = b"data: %b\n\n" % DONE
+
 
 class Listener:
     """A relay for a client of the same dialect: bytes pass unchanged, but for a usage chunk nobody asked for.
@@ -63,10 +65,15 @@ class Listener:
         """What goes to the client for this piece."""
         if self.error is not None:
             return b""
-        if not self._splitter.pending and (words := self._plain.alone(chunk)):
-            self.said += self._beside + len(words)
-            self.progress += 1
-            return chunk
+        if not self._splitter.pending:
+            if words := self._plain.alone(chunk):
+                self.said += self._beside + len(words)
+                self.progress += 1
+                return chunk
+            if chunk == _LAST:
+                self._ended = True
+                self.progress += 1
+                return chunk
         return self._pass(chunk)
 
     def end(self) -> bytes:
@@ -137,7 +144,8 @@ class Listener:
         told = False
         if chunk.usage not in heard.NOTHING or self._quirks.usage_path:
             told = self._hear_usage(chunk.usage, data)
-        if not told and heard.words_in(chunk) and (words := self._plain.learn(block, heard.words)):
+        words = heard.words_in(chunk) if self._plain.learns and not (told or name) else b""
+        if words and self._plain.learn(block, words, heard.words):
             self._beside = self.said - before - len(words)
         return self.error is None and (bool(chunk.choices) or not (told and self._withhold))
 

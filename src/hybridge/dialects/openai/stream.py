@@ -131,7 +131,9 @@ class Decoder:
 
     def _learn(self, block: bytes, event: Event) -> None:
         # If the block says words and nothing else, they are those of the only event that came of it.
-        if isinstance(event, (TextDelta, ReasoningDelta)) and self._plain.learn(block, heard.words):
+        if not self._plain.learns or not isinstance(event, (TextDelta, ReasoningDelta)):
+            return
+        if self._plain.learn(block, heard.words(block), heard.words):
             self._delta_of = type(event)
 
     def _read(self, name: str, data: bytes, events: list[Event]) -> None:
