@@ -9,13 +9,13 @@ import msgspec
 from msgspec import Raw, Struct
 
 from hybridge.chat import StopReason
-from hybridge.dialects.anthropic.events import Ending, Opening, error_in, more_in, read_event, words_of
+from hybridge.dialects.anthropic.events import Ending, Opening, error_in, more_in, named_data, read_event, words_of
 from hybridge.dialects.anthropic.places import UNREADABLE
 from hybridge.dialects.anthropic.reply import stop_reason
 from hybridge.dialects.anthropic.usage import Meter
 from hybridge.dialects.codec import verdict
 from hybridge.dialects.plain import Plain, text_of
-from hybridge.dialects.sse import Splitter, data_of
+from hybridge.dialects.sse import Splitter
 from hybridge.errors import ProviderError
 from hybridge.money import Usage
 from hybridge.types import Quirks
@@ -106,7 +106,7 @@ class Listener:
         if heard := more_in(block, _decode_heard):
             self._hear_more(heard.delta, block)
             return True
-        name, data = data_of(block)
+        name, data = named_data(block)
         return data != b"" and (self._hears_more(name, data) or self._hear(data))
 
     def _hears_more(self, name: str, data: bytes) -> bool:

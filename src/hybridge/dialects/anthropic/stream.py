@@ -5,8 +5,6 @@ Source: https://platform.claude.com/docs/en/build-with-claude/streaming.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from msgspec import Struct
 
 from hybridge.chat import (
@@ -23,6 +21,7 @@ from hybridge.chat import (
     UsageEvent,
 )
 from hybridge.dialects.anthropic.events import (
+    Message,
     More,
     Opening,
     Piece,
@@ -30,6 +29,7 @@ from hybridge.dialects.anthropic.events import (
     decode_more,
     error_in,
     more_in,
+    named_data,
     read_event,
     read_more,
     words_of,
@@ -39,7 +39,7 @@ from hybridge.dialects.anthropic.reply import stop_reason
 from hybridge.dialects.anthropic.tools import JSON_TOOL
 from hybridge.dialects.anthropic.usage import Meter
 from hybridge.dialects.plain import Plain, text_of
-from hybridge.dialects.sse import Splitter, data_of
+from hybridge.dialects.sse import Splitter
 from hybridge.errors import MalformedAnswer, ProviderError
 from hybridge.types import Quirks
 
@@ -102,7 +102,7 @@ class Decoder:
                 break
             if more := more_in(block, decode_more):
                 events += self._hear(more, block)
-            elif data := data_of(block)[1]:
+            elif data := named_data(block)[1]:
                 self._read(data, events)
         self._is_between = not (self._splitter.pending or self._failed or self.ended)
 
@@ -112,34 +112,31 @@ class Decoder:
             if event is None:
                 return
             if event.type != "content_block_delta":
-                events += self._events(event, data)
+                self._take(event, data, events)
             elif more := read_more(data):
                 events += self._hear(more, data)
         except ProviderError as exc:
             self._failed = True
             events.append(Failed(exc))
 
-    def _events(self, event: WireEvent, data: bytes) -> Iterator[Event]:
+    def _take(self, event: WireEvent, data: bytes, events: list[Event]) -> None:
         match event.type:
             case "content_block_start" if event.content_block:
                 self._plain = Plain()
-                yield from self._start(event.index, event.content_block)
+                self._start(event.index, event.content_block, events)
             case "content_block_stop":
                 self._plain = Plain()
-                yield from self._stop(event.index)
-            case "message_start":
-                yield from self._begin(event)
+                self._stop(event.index, events)
+            case "message_start" if event.message:
+                self._begin(event.message, events)
             case "message_delta":
-                yield from self._end(event)
+                self._end(event, events)
             case "message_stop":
                 self.ended = True
             case "error":
                 raise error_in(data)
 
-    def _begin(self, event: WireEvent) -> Iterator[Event]:
-        message = event.message
-        if message is None:
-            return
+    def _begin(self, message: Message, events: list[Event]) -> None:
         if self._message is not None:
             # The same head may come twice; another one means that two answers were glued together.
             if message.id != self._message:
@@ -147,25 +144,25 @@ class Decoder:
             return
         self._message = message.id
         self._meter.hear(message.usage, output=False)
-        yield Start(message.id, message.model, self._meter.usage)
+        events.append(Start(message.id, message.model, self._meter.usage))
 
-    def _start(self, index: int, block: Opening) -> Iterator[Event]:
+    def _start(self, index: int, block: Opening, events: list[Event]) -> None:
         if block.type == "text":
             self._open[index] = _Open("text")
             if block.text:
                 self._text.append(block.text)
-                yield TextDelta(block.text)
+                events.append(TextDelta(block.text))
         elif block.type == "tool_use":
-            yield from self._call(index, block)
+            self._call(index, block, events)
         elif block.type == "thinking":
             opened = self._open[index] = _Open("thinking", self._thoughts)
             self._thoughts += 1
             if thought := _thought(opened, block.thinking, block.signature):
-                yield thought
+                events.append(thought)
         elif block.type == "redacted_thinking" and block.data:
-            yield from self._hidden(block.data)
+            self._hidden(block.data, events)
 
-    def _call(self, index: int, block: Opening) -> Iterator[Event]:
+    def _call(self, index: int, block: Opening, events: list[Event]) -> None:
         if block.name == JSON_TOOL:
             self._unwrapped = True
             self._open[index] = _Open("tool_use", -1)
@@ -173,18 +170,18 @@ class Decoder:
             origin, signature = self._signed or ("", "")
             self._signed = None
             self._open[index] = _Open("tool_use", self._calls)
-            yield ToolStart(self._calls, block.id or "", block.name or "", signature, origin)
+            events.append(ToolStart(self._calls, block.id or "", block.name or "", signature, origin))
             self._calls += 1
         whole = bytes(block.input).decode("utf-8", "replace")
         if whole not in ("", "{}", "null"):
-            yield self._arguments(self._open[index], whole)
+            events.append(self._arguments(self._open[index], whole))
 
-    def _hidden(self, data: str) -> Iterator[Event]:
+    def _hidden(self, data: str, events: list[Event]) -> None:
         if data.startswith(FOREIGN_CALL):
             self._signed = unmarked(data, FOREIGN_CALL)
             return
         origin, hidden = unmarked(data)
-        yield ReasoningDelta(data=hidden, origin=origin, block=self._thoughts)
+        events.append(ReasoningDelta(data=hidden, origin=origin, block=self._thoughts))
         self._thoughts += 1
 
     def _hear(self, more: More, block: bytes) -> list[Event]:
@@ -224,23 +221,23 @@ class Decoder:
         opened.said = True
         return TextDelta(text) if opened.number < 0 else ToolDelta(opened.number, text)
 
-    def _stop(self, index: int) -> Iterator[Event]:
+    def _stop(self, index: int, events: list[Event]) -> None:
         opened = self._open.pop(index, None)
         # A tool without arguments may be called with none at all.
         if opened and opened.kind == "tool_use" and not opened.said:
-            yield self._arguments(opened, "{}")
+            events.append(self._arguments(opened, "{}"))
 
-    def _end(self, event: WireEvent) -> Iterator[Event]:
+    def _end(self, event: WireEvent, events: list[Event]) -> None:
         self._meter.hear(event.usage)
         delta = event.delta
         if delta and delta.stop_reason and not self._finished:
             self._finished = True
             explanation = delta.stop_details.explanation if delta.stop_details else None
             if explanation and explanation != "".join(self._text):
-                yield RefusalDelta(explanation)
-            yield Finish(self._reason(delta.stop_reason), delta.stop_sequence or "")
+                events.append(RefusalDelta(explanation))
+            events.append(Finish(self._reason(delta.stop_reason), delta.stop_sequence or ""))
         if usage := self._meter.usage:
-            yield UsageEvent(usage)
+            events.append(UsageEvent(usage))
 
     def _reason(self, wire: str) -> StopReason:
         stop = stop_reason(wire)
