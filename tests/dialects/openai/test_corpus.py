@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from hybridge.chat import (
     Failed,
@@ -82,6 +83,7 @@ def test_requests_pass_through_but_for_the_model(exchange: Exchange) -> None:
     sent.pop("stream_options", None)
     assert msgspec.json.decode(outgoing.body) == {**sent, "model": "another"}
     assert outgoing.dropped == ()
+    assert OPENAI.provider.adapt(replace(facts, thoughts=True), target) == outgoing
 
 
 @pytest.mark.parametrize("exchange", exchanges(ok=True))

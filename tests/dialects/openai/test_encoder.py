@@ -122,3 +122,17 @@ def test_nothing_is_written_for_nothing() -> None:
 def test_what_keeps_a_stream_open_is_a_comment() -> None:
     assert CLIENT.keep_alive == b": keep-alive\n\n"
     assert CLIENT.stream_content_type.startswith(b"text/event-stream")
+
+
+def test_words_in_pieces_of_any_size_are_written_alike() -> None:
+    events: list[Event] = [
+        Start("x", "m"),
+        *map(TextDelta, "abc"),
+        ToolStart(0, "a", "f"),
+        TextDelta("d"),
+        Finish(StopReason.STOP),
+    ]
+    whole = CLIENT.stream_encoder(model="m", include_usage=False, request_id="r", created=1).encode(events)
+    for cut in range(1, len(events)):
+        encoder = CLIENT.stream_encoder(model="m", include_usage=False, request_id="r", created=1)
+        assert encoder.encode(events[:cut]) + encoder.encode(events[cut:]) == whole

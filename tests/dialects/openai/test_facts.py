@@ -90,6 +90,9 @@ def test_the_simplest_request() -> None:
             Needs.FILES,
         ),
         ({"messages": [{"role": "tool", "tool_call_id": "a", "content": "x"}]}, Needs.TOOLS),
+        ({"messages": [{"role": "function", "name": "f", "content": "x"}]}, Needs.TOOLS),
+        ({"messages": [USER, {"role": "assistant", "tool_calls": [TOOL]}, USER]}, Needs.TOOLS),
+        ({"messages": [USER, {"role": "assistant", "content": "x", "tool_calls": []}, USER]}, Needs.NOTHING),
     ],
 )
 def test_needs(fields: dict[str, Any], needs: Needs) -> None:
@@ -219,3 +222,19 @@ def test_what_cannot_be_understood(body: bytes, param: str | None) -> None:
     assert error.param == param
     assert error.status == 400
     assert "`" in error.message or "body" in error.message
+
+
+@pytest.mark.parametrize(
+    ("message", "thoughts"),
+    [
+        ({"content": "reasoning", "name": "reasoning_details"}, False),
+        ({"reasoning": "x"}, True),
+        ({"reasoning_content": "x"}, True),
+        ({"reasoning_details": []}, True),
+        ({"tool_calls": [TOOL]}, False),
+        ({"tool_calls": [{**TOOL, "extra_content": {"google": {"thought_signature": "s"}}}]}, True),
+    ],
+)
+def test_thoughts_are_seen(message: dict[str, Any], thoughts: bool) -> None:
+    for role in ("assistant", "user"):
+        assert facts(messages=[USER, {"role": role, **message}, USER]).thoughts is thoughts

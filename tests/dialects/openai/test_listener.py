@@ -15,7 +15,7 @@ from hybridge.types import NO_QUIRKS, Quirks
 from tests.dialects.openai.test_stream import DONE, SPENT, chunk, framed, tool
 
 PROVIDER = dialect("openai").provider
-USAGE_CHUNK = framed({"id": "x", "choices": [], "usage": SPENT})
+USAGE_CHUNK = framed({"id": "x", "choices": [], "usage": SPENT, "object": "chat.completion.chunk"})
 USAGE = Usage(input=1, output=2)
 
 
@@ -62,6 +62,15 @@ def test_only_whole_events_leave() -> None:
     assert relay.progress == 0
     assert relay.feed(event[-7:] + event + event[:5]) == event + event
     assert relay.content
+
+
+def test_an_event_as_long_as_the_piece_that_ended_it_is_not_taken_for_it() -> None:
+    """The piece brings an event's last byte and a chunk that is withheld."""
+    bare = chunk({"content": ""})
+    event = chunk({"content": "x" * (len(USAGE_CHUNK) + 1 - len(bare))})
+    relay = PROVIDER.listener(withhold_usage=True, quirks=NO_QUIRKS)
+    assert relay.feed(event[:-1]) == b""
+    assert relay.feed(event[-1:] + USAGE_CHUNK) == event
 
 
 @pytest.mark.parametrize(

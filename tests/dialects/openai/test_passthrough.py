@@ -144,6 +144,11 @@ def test_reasoning_that_could_be_the_providers_own_stays() -> None:
         assert outgoing.dropped == ()
 
 
+def test_the_model_is_never_stripped() -> None:
+    target = replace(TARGET, strip=frozenset(("model", "user")))
+    assert adapted(target, user="u") == {"model": "theirs", "messages": [USER]}
+
+
 def test_a_row_may_refuse_reasoning_altogether() -> None:
     target = replace(TARGET, quirks=Quirks(drop=("reasoning_content",)))
     outgoing = adapt(history(reasoning_content="x"), target)

@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybridge.chat import Event, Failed
+from hybridge.chat import Event, Failed, TextDelta
 from hybridge.dialects import dialect
+from hybridge.money import Usage
 from hybridge.types import NO_QUIRKS, Quirks
 from tests.dialects.openai.corpus import NEEDS_CORPUS
 from tests.dialects.openai.test_corpus import WHOLE_STREAMS, any_cuts, pieces_of
@@ -65,6 +66,7 @@ FRAMES = (
     b'data: {"choices":[{"index":0,"delta":{"content":"","reasoning_content":"{}"}}]}',
     b'data: {"choices":[{"index":0,"delta":{"reasoning":"{}"}}]}',
     b'data: {"choices":[{"index":0,"delta":{"reasoning":"{}","reasoning_details":[{"text":"{}"}]}}]}',
+    b'data: {"choices":[{"index":0,"delta":{"reasoning":"{}","reasoning_details":[{"text":"fixed"}]}}]}',
     b'data: {"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"function":{"arguments":"{}"}}]}}]}',
     b'data: {"choices":[{"index":0,"delta":{"tool_calls":[{"function":{"arguments":"{}"}}]}}]}',
     b'data: {"choices":[{"index":1,"delta":{"content":"{}"}}]}',
@@ -73,6 +75,7 @@ FRAMES = (
     b'data: {"choices":[{"index":0,"message":{"content":"{}"}}]}',
     b'data: {"choices":[{"index":0,"delta":{"content":"{}"},"finish_reason":"stop"}]}',
     b'data: {"choices":[{"index":0,"delta":{"content":"{}"}}],"usage":{"prompt_tokens":1,"completion_tokens":1}}',
+    b'data: {"choices":[{"index":0,"delta":{"content":"{}"},"usage":{"prompt_tokens":4,"completion_tokens":1}}]}',
     b'data: {"choices":[{"index":0,"delta":{"content":"{}"}}],"x_groq":{"usage":{"prompt_tokens":5}}}',
     b'data: {"choices":[{"index":0,"delta":{"content":[{"type":"text","text":"{}"}]}}]}',
     b'data: {"choices":[{"index":0,"delta":{"refusal":"{}"}}]}',
@@ -88,6 +91,7 @@ OTHERS = (
     b'data: {"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"a","function":{"name":"f"}}]}}]}',
     b'data: {"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"b","function":{"name":"g"}}]}}]}',
     b'data: {"choices":[],"usage":' + json.dumps(USAGE).encode() + b"}",
+    b'data: {"choices":[],"x_groq":{"usage":{"prompt_tokens":8,"completion_tokens":2}}}',
     b"data: [DONE]",
     b'data: {"error":{"message":"x"}}',
     b"data: <html>",
@@ -185,3 +189,47 @@ def test_progress_counts_feeds() -> None:
         assert relay.progress == min(count, 4) + (count == 6)
     relay.feed(b": x\n\n")
     assert relay.progress == 5
+
+
+def plain(words: bytes) -> bytes:
+    return FRAMES[0].replace(b"{}", words) + b"\n\n"
+
+
+def test_a_line_before_an_event_is_not_overtaken_by_it() -> None:
+    for line in (b": comment\n", b"id: 7\n", b"data: "):
+        relay = PROVIDER.listener(withhold_usage=True, quirks=NO_QUIRKS)
+        assert relay.feed(plain(b"a")) == plain(b"a")
+        assert relay.feed(line) == b""
+        assert relay.feed(plain(b"b")) == (b"" if line == b"data: " else line + plain(b"b"))
+        decoder = PROVIDER.stream_decoder(NO_QUIRKS)
+        decoder.feed(plain(b"a"))
+        decoder.feed(plain(b"a"))
+        assert decoder.feed(line) == []
+        (event,) = decoder.feed(plain(b"b"))
+        assert isinstance(event, Failed if line == b"data: " else TextDelta)
+
+
+def test_words_that_are_no_text_fail_where_they_stand() -> None:
+    decoder = PROVIDER.stream_decoder(NO_QUIRKS)
+    decoder.feed(plain(b"a") * 2)
+    *before, failed = decoder.feed(plain(b"b") + plain(b"\xff") + plain(b"c"))
+    assert before == [TextDelta("b")]
+    assert isinstance(failed, Failed)
+    assert decoder.feed(plain(b"d")) == []
+
+
+@pytest.mark.parametrize(
+    ("frame", "quirks"),
+    [
+        (b'"usage":{"prompt_tokens":4,"completion_tokens":1}}],"x":0', NO_QUIRKS),
+        (b'"x":0}],"usage":{"prompt_tokens":4,"completion_tokens":1}', NO_QUIRKS),
+        (b'"x":0}],"x_groq":{"usage":{"prompt_tokens":4,"completion_tokens":1}}', Quirks(usage_path="x_groq.usage")),
+    ],
+)
+def test_usage_beside_words_is_heard_each_time(frame: bytes, quirks: Quirks) -> None:
+    counted = b'data: {"choices":[{"index":0,"delta":{"content":"{}"},%b}\n\n' % frame
+    relay = PROVIDER.listener(withhold_usage=False, quirks=quirks)
+    other = b'data: {"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":9}}\n\n'
+    for event in (counted.replace(b"{}", b"a"), other, counted.replace(b"{}", b"b")):
+        relay.feed(event)
+    assert relay.usage == Usage(input=4, output=1)

@@ -130,6 +130,7 @@ def test_reasoning_in_every_place() -> None:
     detail = {"type": "reasoning.text", "text": "x", "signature": "s", "format": "anthropic-claude-v1", "index": 0}
     found = decode(answer({"content": "a", "reasoning": "x", "reasoning_details": [detail]})).parts
     assert found == (Reasoning("x", "s", "", "anthropic"), Text("a"))
+    assert decode(answer({"content": "a", "reasoning_details": [detail]})).parts == found
 
 
 def test_images_of_an_answer() -> None:
@@ -159,6 +160,7 @@ def test_images_of_an_answer() -> None:
         (b'{"error":{"code":502,"message":"down"}}', Broken),
         (b'{"error":{"code":429,"message":"slow"},"choices":[]}', RateLimited),
         (b'{"error":{"code":"429","message":"slow"}}', RateLimited),
+        (b'{"error":{"code":429,"message":"slow"},"choices":[{"message":{"content":"x"}}]}', RateLimited),
         (b'{"error":{"code":401,"message":"key"}}', KeyRefused),
         (b'{"error":{"code":400,"message":"bad"}}', Rejected),
         (b'{"error":"broken inside"}', Broken),
@@ -356,3 +358,14 @@ def test_finish_reasons_for_a_client(stop: StopReason, finish: str) -> None:
     reply = Reply("x", "m", (Text("a"),), stop, Usage())
     written = msgspec.json.decode(OPENAI.client.encode_reply(reply, request_id="r", created=1))
     assert written["choices"][0]["finish_reason"] == finish
+
+
+def test_words_beside_a_call_and_no_parts_at_all_for_a_client() -> None:
+    call = ToolCall("a", "f", "{}")
+    for parts, content in (((Text("x"), call), "x"), ((Text("x"), Text("y")), "xy"), ((), ""), ((call,), None)):
+        reply = Reply("x", "m", parts, StopReason.STOP, Usage())
+        message = msgspec.json.decode(OPENAI.client.encode_reply(reply, request_id="r", created=1))["choices"][0][
+            "message"
+        ]
+        assert message["content"] == content
+        assert ("tool_calls" in message) is (call in parts)
