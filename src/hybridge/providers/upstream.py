@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -14,6 +15,7 @@ from hybridge.dialects.codec import Dialect, Outgoing, Relay, StreamEncoder, Tar
 from hybridge.errors import ContentFiltered, Silent
 from hybridge.money import Usage
 from hybridge.providers.auth import AUTH
+from hybridge.providers.passing import Passing
 from hybridge.providers.transport import Answer, HeaderBlock, HttpTransport, encode_headers
 from hybridge.types import EVERYTHING, Deployment, Needs, Request, Sink
 
@@ -213,7 +215,7 @@ class Upstream:
         )
 
     async def _relay(self, call: Call, relay: Relay, answer: Answer, sink: Sink, commit: Commit) -> None:
-        passing = _Passing(call, relay, answer, sink, commit)
+        passing = Passing(relay, answer, sink, call.deployment.timeouts.idle, partial(commit, call))
         try:
             while not await answer.relay(passing.take):
                 await sink.drain()
@@ -261,56 +263,6 @@ class _Line(Struct):
     target: Target
     names: tuple[bytes, ...]
     blocks: dict[tuple[str, tuple[tuple[bytes, bytes], ...]], HeaderBlock] = {}
-
-
-class _Passing:
-    """Passes pieces of a stream on; what comes before the first content is held back."""
-
-    __slots__ = (
-        "_commit",
-        "_expect",
-        "_feed",
-        "_idle",
-        "_loop_time",
-        "_progress",
-        "_relay",
-        "_sink",
-        "_write",
-        "call",
-        "held",
-    )
-
-    def __init__(self, call: Call, relay: Relay, answer: Answer, sink: Sink, commit: Commit) -> None:
-        self.call = call
-        self.held: list[bytes] = []
-        self._relay = relay
-        self._feed = relay.feed
-        self._expect = answer.expect
-        self._sink = sink
-        self._write = sink.write
-        self._commit = commit
-        self._progress = 0
-        self._idle = call.deployment.timeouts.idle
-        self._loop_time = asyncio.get_running_loop().time
-
-    def take(self, chunk: bytes) -> bool:
-        """A piece came; whether the client wants more of them now. Raises what the provider said went wrong."""
-        relay, more = self._relay, True
-        piece = self._feed(chunk)
-        if not relay.content:
-            self.held.append(piece)
-        else:
-            if not self._sink.started:
-                self._commit(self.call)
-                piece = b"".join((*self.held, piece))
-            if piece:
-                more = self._write(piece)
-            if relay.progress != self._progress:
-                self._progress = relay.progress
-                self._expect(self._loop_time() + self._idle)
-        if relay.error is not None:
-            raise relay.error
-        return more
 
 
 def _own(target: Target, call: Call) -> Target:
