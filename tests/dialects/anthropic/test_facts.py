@@ -199,3 +199,35 @@ def test_only_an_answer_needs_max_tokens() -> None:
         CLIENT.check(facts, Operation.CHAT)
     assert caught.value.param == "max_tokens"
     assert json.loads(CLIENT.encode_count(12)) == {"input_tokens": 12}
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {},
+        {"temperature": 1, "top_p": 0.5, "top_k": 3, "service_tier": "auto", "cache_control": {"type": "ephemeral"}},
+        {"system": "s", "stream": True, "metadata": {"user_id": "u"}},
+        {"system": [{"type": "text", "text": "s"}]},
+    ],
+)
+def test_a_plain_request_is_surveyed_as_if_it_were_not(members: dict[str, Any]) -> None:
+    plain = facts_of(**members)
+    for other in (
+        facts_of(**members, tools=[]),
+        facts_of(**members, container=None),
+        facts_of(**members, messages=[{"role": "user", "content": [{"type": "text", "text": "hi"}]}]),
+    ):
+        assert (other.needs, other.asks, other.user, other.stream) == (
+            plain.needs,
+            plain.asks,
+            plain.user,
+            plain.stream,
+        )
+    assert facts_of(**members, new={"a": 1}).asks == {"new"}
+
+
+def test_of_a_member_that_comes_twice_the_last_one_counts() -> None:
+    facts = CLIENT.read_facts(
+        b'{"model":7,"model":"m","max_tokens":"x","max_tokens":5,"messages":[],"messages":[{"role":"user","content":"a"}]}'
+    )
+    assert (facts.model, facts.max_tokens) == ("m", 5)

@@ -188,3 +188,23 @@ def test_only_thoughts_of_this_dialect_go_back() -> None:
     ]
     assert dropped == ("reasoning",)
     assert b"enc" not in PROVIDER.encode_request(asked, OLD).body
+
+
+def test_marks_are_counted_over_system_results_and_turns() -> None:
+    call = Turn("assistant", (ToolCall("t", "f", ""),))
+    result = Turn("user", (ToolResult("t", (Text("r", "5m"), Text("", "5m"))), Text("u", "1h"), Text("v", "5m")))
+    sent, dropped = encoded(chat(HI, call, result, system=(Text("a", "5m"), Text("b", "5m"), Text("", "5m"))))
+    assert "cache_control" not in sent["system"][0]
+    assert sent["system"][1]["cache_control"] == {"type": "ephemeral"}
+    inner, first, second = sent["messages"][2]["content"]
+    assert inner["content"] == [{"type": "text", "text": "r", "cache_control": {"type": "ephemeral"}}]
+    assert first["cache_control"] == {"type": "ephemeral", "ttl": "1h"}
+    assert second["cache_control"] == {"type": "ephemeral"}
+    assert dropped == ("cache_control",)
+
+
+def test_tools_that_were_called_are_defined() -> None:
+    turns = (HI, Turn("assistant", (ToolCall("t", "f", ""), ToolCall("u", "g", ""), ToolCall("v", "f", ""))), HI)
+    sent = body(chat(*turns))
+    assert sent["tools"] == [{"name": name, "input_schema": {"type": "object"}} for name in ("f", "g")]
+    assert sent["tool_choice"] == {"type": "none"}

@@ -9,7 +9,16 @@ import msgspec
 from msgspec import Raw, Struct
 
 from hybridge.chat import StopReason
-from hybridge.dialects.anthropic.events import Ending, Opening, error_in, more_in, named_data, read_event, words_of
+from hybridge.dialects.anthropic.events import (
+    Ending,
+    Opening,
+    error_in,
+    more_in,
+    named_data,
+    read_event,
+    read_more,
+    words_of,
+)
 from hybridge.dialects.anthropic.places import UNREADABLE
 from hybridge.dialects.anthropic.reply import stop_reason
 from hybridge.dialects.anthropic.usage import Meter
@@ -136,7 +145,8 @@ class Listener:
             case "content_block_start" if event.content_block:
                 self.content = self.content or _says(event.content_block)
             case "content_block_delta":
-                self._hears_more(event.type, data)
+                # What holds no text may pass, what is no text may not.
+                _ = self._hears_more(event.type, data) or read_more(data)
             case "message_start" if event.message:
                 self._count(event.message.usage, output=False)
             case "message_delta":

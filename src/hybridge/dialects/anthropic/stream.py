@@ -102,18 +102,21 @@ class Decoder:
                 break
             if more := more_in(block, decode_more):
                 events += self._hear(more, block)
-            elif data := named_data(block)[1]:
-                self._read(data, events)
+            else:
+                self._read(*named_data(block), events)
         self._is_between = not (self._splitter.pending or self._failed or self.ended)
 
-    def _read(self, data: bytes, events: list[Event]) -> None:
+    def _read(self, name: str, data: bytes, events: list[Event]) -> None:
+        if not data:
+            return
         try:
-            event = read_event(data)
-            if event is None:
-                return
-            if event.type != "content_block_delta":
+            more = read_more(data) if name == "content_block_delta" else None
+            event = read_event(data) if more is None else None
+            if event is not None and event.type == "content_block_delta":
+                more = read_more(data)
+            elif event is not None:
                 self._take(event, data, events)
-            elif more := read_more(data):
+            if more is not None:
                 events += self._hear(more, data)
         except ProviderError as exc:
             self._failed = True

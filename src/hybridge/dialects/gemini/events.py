@@ -10,9 +10,9 @@ _CR, _LF = b"\r\n"
 
 def event_data(block: bytes) -> bytes:
     """The data of one event; Google's own form, one line and CRLF, is read fastest."""
-    end = len(block) - 4
-    if block.startswith(b"data: ") and block.find(b"\r") == end and block.endswith(b"\r\n\r\n"):
-        return block[6:end]
+    data = block.removeprefix(b"data: ").removesuffix(b"\r\n\r\n")
+    if len(data) + 10 == len(block) and _LF not in data and _CR not in data:
+        return data
     _, data = data_of(block)
     # In mid-stream Google reports errors as bare JSON, without `data:`.
     return data if data or block.lstrip()[:1] not in (b"{", b"[") else block.strip()

@@ -74,13 +74,13 @@ class Listener:
         return blocks[0] if len(blocks) == 1 else b"".join(blocks)
 
     def _hear_all(self, found: list[bytes], chunk: bytes) -> bytes:
-        self.progress += 1
         for at, data in enumerate(found):
             if error := self._hear(data):
                 self.error = error
                 self._is_between = False
                 around = (len(chunk) - sum(map(len, found))) // len(found)
                 return chunk[: sum(map(len, found[:at])) + at * around]
+        self.progress += 1
         return chunk
 
     def end(self) -> bytes:
