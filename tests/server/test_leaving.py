@@ -120,14 +120,14 @@ async def test_leaving_while_a_handler_outlasts_its_answer(serve: Serve) -> None
 
 
 async def test_an_idle_connection_is_closed(serve: Serve) -> None:
-    served = await serve(name, idle=0.3)
+    served = await serve(name, idle=0.6)
     client = await served.connect()
     assert await client.closed()
     client = await served.connect()
-    for _ in range(4):
+    for _ in range(5):
         await client.say(get("/"))
         assert (await client.answer()).status == 200
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.15)
     assert await client.closed()
     await served.emptied()
 
@@ -168,11 +168,11 @@ async def test_a_head_that_never_ends_is_cut(serve: Serve, first: bytes) -> None
 
 
 async def test_a_body_that_stops_is_cut_but_a_slow_one_is_not(serve: Serve) -> None:
-    served = await serve(echo, idle=0.3)
+    served = await serve(echo, idle=0.6)
     client = await served.connect()
     await client.say(post("/", b"slow and long")[:-5])
     for byte in b" long":
-        await asyncio.sleep(0.08)
+        await asyncio.sleep(0.15)
         await client.say(bytes((byte,)))
     assert (await client.answer()).json["body"] == "slow and long"
     await client.say(post("/", b"slow and long")[:-1])
@@ -273,6 +273,26 @@ async def test_what_is_taken_in_while_nobody_reads_is_bounded(serve: Serve) -> N
     assert [call.size < 400_000 for call, *_ in connection._waiting] == [True]
     go.set()
     assert [(await client.answer()).body for _ in range(3)] == [b"0", b"9000000", b"3000000"]
+    await sending
+
+
+async def test_not_everybody_is_let_into_the_queue(serve: Serve) -> None:
+    go = asyncio.Event()
+
+    async def handle(call: Call) -> None:
+        await go.wait()
+        call.reply(200, b"")
+
+    served = await serve(handle)
+    client = await served.connect()
+    wire, many = get("/", "x: " + "a" * 5000), 1000
+    sending = asyncio.create_task(client.say(wire * many))
+    await asyncio.sleep(0.1)
+    (connection,) = served.house.open
+    assert 0 < len(connection._waiting) * len(wire) < 400_000
+    go.set()
+    for _ in range(many):
+        assert (await client.answer()).status == 200
     await sending
 
 

@@ -104,10 +104,13 @@ async def test_no_request(serve: Serve, wire: bytes, cut: bool) -> None:
 @pytest.mark.parametrize("cut", [False, True], ids=["whole", "byte by byte"])
 async def test_no_body(serve: Serve, wire: bytes, cut: bool) -> None:
     """The handler may have begun by then; it never gets such a body."""
-    served, got = await serve(), []
+    got, ended = [], []
 
     async def handle(call: Call) -> None:
-        got.append(await call.body(PLENTY))
+        try:
+            got.append(await call.body(PLENTY))
+        finally:
+            ended.append(call)
 
     served = await serve(handle)
     if cut:
@@ -115,7 +118,7 @@ async def test_no_body(serve: Serve, wire: bytes, cut: bool) -> None:
     else:
         refused(await served.ask(wire + SECOND))
     await turns(5)
-    assert got == []
+    assert (got, ended) == ([], served.calls)
     assert [(call.path, call.gone) for call in served.calls] in ([], [("/", True)])
 
 
@@ -181,6 +184,23 @@ async def test_nonsense_after_an_answer_whose_handler_goes_on(serve: Serve) -> N
     assert await client.closed()
     go.set()
     await ended.wait()
+
+
+async def test_nonsense_behind_one_that_waits_for_a_handler_to_end(serve: Serve) -> None:
+    """It is not answered in that one's place."""
+    go = asyncio.Event()
+
+    async def handle(call: Call) -> None:
+        call.reply(200, call.path.encode())
+        await go.wait()
+
+    served = await serve(handle)
+    client = await served.connect()
+    await client.say(get("/1"), get("/2") + b"NONSENSE\r\n\r\n")
+    assert (await client.answer()).body == b"/1"
+    go.set()
+    assert await client.closed()
+    assert len(served.calls) == 1
 
 
 async def test_half_an_answer_and_a_broken_body_end_together(serve: Serve) -> None:

@@ -199,6 +199,14 @@ async def test_a_large_body_arrives_whole_and_waits_outside(serve: Serve) -> Non
     await sending
 
 
+async def test_a_frame_that_comes_in_pieces_of_its_own(serve: Serve) -> None:
+    """Only what stands around a body counts, not the body."""
+    served = await serve()
+    wire = [b"30d40\r\n", *[b"x" * 50_000] * 4, b"\r\n", b"1", b"\r\n", b"y", b"\r\n", b"0\r\n", b"\r\n"]
+    answer = await served.ask(get("/", "transfer-encoding: chunked", method="POST"), *wire)
+    assert answer.json["body"] == "x" * 200_000 + "y"
+
+
 async def answers(served: Served, count: int, *pieces: bytes) -> list[Answer]:
     """What is said to requests cut into these pieces."""
     client = await served.connect()

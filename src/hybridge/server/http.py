@@ -387,7 +387,7 @@ class Connection(asyncio.Protocol):
     def _turn(self, call: Call, keep: bool, old: bool) -> None:
         self._call = call
         self._handling = True
-        self._keep = keep and self._keep
+        self._keep = keep
         self._old = old
         self._continue = b"expect" in call.headers and not old
 
