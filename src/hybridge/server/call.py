@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from hybridge.errors import ClientGone, RequestTooLarge
 
+_CR, _LF = b"\r\n"
 _UNFIT = re.compile(r"[^\t\x20-\x7e\xa0-\xff]")
 
 
@@ -25,7 +26,7 @@ def header(name: bytes, value: bytes) -> bytes:
 
     Raises `ValueError` for a value that would begin a line of its own.
     """
-    if b"\n" in value or b"\r" in value or b"\0" in value:
+    if _LF in value or _CR in value or 0 in value:
         raise ValueError(f"the value of {name!r} holds a line break")
     return b"%b: %b\r\n" % (name, value)
 

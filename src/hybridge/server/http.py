@@ -35,6 +35,8 @@ _FRAMED = 2048
 _SIZES = tuple(b"%x\r\n" % size for size in range(_FRAMED))
 _BODILESS = frozenset((204, 304))
 _STATUS = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
+#: As numbers, because asking for a byte in bytes costs ten times less than for bytes in bytes.
+_SLASH, _QUERY, _FRAGMENT = b"/?#"
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 #: How a connection is closed so that its other end hears of a reset, not of an end.
 _RESET = struct.pack("ii", 1, 0)
@@ -199,7 +201,7 @@ class Connection(asyncio.Protocol):
         headers = {NAMES[name]: value for name, value in named.items()}
         urls.clear()
         named.clear()
-        if path[:1] != b"/" or b"?" in path or b"#" in path:
+        if path[0] != _SLASH or _QUERY in path or _FRAGMENT in path:
             url = parse_url(path)
             path, query = url.path or b"/", url.query or b""
         text = path.decode("latin-1")
