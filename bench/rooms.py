@@ -10,7 +10,7 @@ from bench.cases import body
 from bench.upstream import _UNARY, _openai_events
 from hybridge import app
 from hybridge.access.request_ids import RequestIds
-from hybridge.attempt import Attempting
+from hybridge.attempts.attempt import Attempting
 from hybridge.config import load
 from hybridge.dialects import dialect
 from hybridge.dialects.codec import Target

@@ -184,6 +184,7 @@ def front(
         now_us=now_us,
         max_body=config.server.max_body,
         concurrency=config.server.concurrency,
+        keep_alive=config.server.keep_alive,
         reveal=config.access.reveal == "full",
         demo=demo,
         traffic=running.traffic,

@@ -39,6 +39,7 @@ A `ProviderError` is what a provider did; its class attributes tell the exchange
         Truncated               yes       deployment  yes    ended without its end marker
         EmptyAnswer             yes       deployment  yes    a 200 with nothing in it
       CannotCarry               yes       nobody      no     a field cannot be carried; nobody was called
+      NotJoined                 yes       nobody      yes    it was to go on with another answer and did not
 
     ClientGone                  the client left: nobody's fault, nobody else is asked
     ConfigError                 the configuration cannot be used; every problem with its place
@@ -380,6 +381,13 @@ class CannotCarry(ProviderError):
     def __init__(self, fields: Sequence[str]) -> None:
         super().__init__(f"cannot carry {', '.join(fields)}")
         self.fields = tuple(fields)
+
+
+class NotJoined(ProviderError):
+    """An answer that was to go on with another one said something else instead."""
+
+    blames = Blame.NOBODY
+    error_class = "not_joined"
 
 
 class ConfigError(HybridgeError):

@@ -184,6 +184,9 @@ class _Whole:
     def start(self, head: Head) -> None:
         self.started = True
 
+    def recovered(self, how: str, origin: str, to: str) -> None:
+        """Never: what is whole has not begun."""
+
     def write(self, chunk: bytes) -> bool:
         self.body += chunk
         return True
@@ -211,6 +214,10 @@ class _Pieces:
 
     def start(self, head: Head) -> None:
         self.started = True
+
+    def recovered(self, how: str, origin: str, to: str) -> None:
+        told = {"event": how, "from": origin, "to": to}
+        self.write(dialect("openai").client.encode_recovery(told, model="", request_id="", created=0))
 
     def write(self, chunk: bytes) -> bool:
         self._pieces.put_nowait(chunk)

@@ -311,6 +311,9 @@ class Sink(Protocol):
     def start(self, head: Head) -> None:
         """Send the head of a stream."""
 
+    def recovered(self, how: str, origin: str, to: str) -> None:
+        """The stream broke off and goes on, at the deployment `to`: `restart` or `continue`."""
+
     def write(self, chunk: bytes) -> bool:
         """Send a piece of the body; `False` where the client is slow: whoever has more should `drain` first."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+import msgspec
 from msgspec import Raw, Struct
 
 from hybridge.chat import (
@@ -141,6 +142,12 @@ class ClientChat(Protocol):
     def encode_stream_error(self, error: GatewayError, *, request_id: str) -> bytes:
         """The error as the last event of a stream."""
 
+    def encode_recovery(self, told: Mapping[str, str], *, model: str, request_id: str, created: int) -> bytes:
+        """A marked event in a stream that goes on at another deployment: `told` stands in its member `hybridge`."""
+
+    def extended(self, fields: Mapping[str, Raw], said: str, asked: str) -> dict[str, Raw]:
+        """The members of a request whose conversation goes on with these words of the model, and of the user if any."""
+
     def encode_count(self, tokens: int) -> bytes:
         """The answer to a request to count tokens; dialects that have none raise `EndpointNotFound`."""
 
@@ -150,6 +157,9 @@ class ProviderChat(Protocol):
 
     #: What it can carry of another dialect's request.
     carries: frozenset[str]
+
+    def prefills(self, model: str) -> bool:
+        """Whether a model, by the provider's name, goes on with words that a request puts into its mouth."""
 
     def path(self, model: str, *, stream: bool) -> str:
         """The path (and query) below a surface's `base_url`, with a leading `/`."""
@@ -177,6 +187,13 @@ class ProviderChat(Protocol):
 
     def classify(self, status: int, headers: Mapping[str, str], body: bytes) -> ProviderError:
         """What an answer that is not a 200 means."""
+
+
+def appended(array: Raw | None, *elements: object) -> Raw:
+    """A JSON array with further elements at its end."""
+    before = b"" if array is None else bytes(array).strip()[1:-1].strip()
+    more = msgspec.json.encode(elements)[1:]
+    return Raw(b"[%b,%b" % (before, more) if before else b"[" + more)
 
 
 def is_empty(content: bool, stop: StopReason | None, usage: Usage | None) -> bool:

@@ -13,17 +13,29 @@ from hybridge.types import Sink
 class Passing:
     """Passes pieces of a stream on; what comes before the first content is `held` back.
 
-    `commit` starts the sink; `idle` is for how many seconds nothing may be said.
+    `commit` makes it the answer; `idle` is for how many seconds nothing may be said.
     """
 
-    __slots__ = ("_commit", "_expect", "_feed", "_idle", "_loop_time", "_progress", "_relay", "_sink", "_write", "held")
+    __slots__ = (
+        "_commit",
+        "_expect",
+        "_feed",
+        "_idle",
+        "_loop_time",
+        "_progress",
+        "_relay",
+        "_write",
+        "committed",
+        "held",
+    )
 
     def __init__(self, relay: Relay, answer: Answer, sink: Sink, idle: float, commit: Callable[[], None]) -> None:
         self.held: list[bytes] = []
+        #: Whether this stream is the answer: its first content is there.
+        self.committed = False
         self._relay = relay
         self._feed = relay.feed
         self._expect = answer.expect
-        self._sink = sink
         self._write = sink.write
         self._idle = idle
         self._commit = commit
@@ -37,8 +49,9 @@ class Passing:
         if not relay.content:
             self.held.append(piece)
         else:
-            if not self._sink.started:
+            if not self.committed:
                 self._commit()
+                self.committed = True
                 piece = b"".join((*self.held, piece))
             if piece:
                 more = self._write(piece)

@@ -9,10 +9,11 @@ from functools import partial
 from msgspec import Struct
 from msgspec.structs import replace
 
-from hybridge.chat import Chat, StopReason
+from hybridge.chat import Chat, Finish, Reply, StopReason
 from hybridge.dialects import dialect
 from hybridge.dialects.codec import Dialect, Outgoing, Relay, StreamEncoder, Target, Translation, events_of
-from hybridge.errors import ContentFiltered, Silent
+from hybridge.dialects.continuing import Continued, Transcript
+from hybridge.errors import ContentFiltered, ProviderError, Silent
 from hybridge.money import Usage
 from hybridge.providers.auth import AUTH
 from hybridge.providers.passing import Passing
@@ -66,6 +67,11 @@ class Call(Struct):
     body: bytes = b""
     sent: bool = False
     said: int = 0
+    #: Takes down what is said, where somebody may have to go on with it; and whether this call goes on with it.
+    transcript: Transcript | None = None
+    goes_on: bool = False
+    #: The answer lacked its end, of which only a usage could have been missing.
+    cut: bool = False
 
 
 #: Told once, when a call has become the answer: a stream's first content is there, or a whole answer.
@@ -176,7 +182,7 @@ class Upstream:
                 sink.end(call.body)
         else:
             call.content_type = dialect(call.request.dialect).client.stream_content_type
-            await self._relay(call, self._relay_for(call, theirs), answer, sink, commit)
+            await self._relay(call, theirs, answer, sink, commit)
 
     def _whole(self, call: Call, theirs: Dialect, body: bytes, headers: Mapping[str, str]) -> None:
         request, quirks = call.request, call.deployment.surface.quirks
@@ -194,7 +200,7 @@ class Upstream:
         if request.stream:
             encoder = self._encoder(request, ours)
             call.content_type = ours.client.stream_content_type
-            call.body = encoder.encode(events_of(reply)) + encoder.finish()
+            call.body = _streamed(call, reply, encoder)
         else:
             call.content_type = ours.client.content_type
             call.body = ours.client.encode_reply(reply, request_id=request.id, created=int(self._now_s()))
@@ -202,6 +208,10 @@ class Upstream:
     def _relay_for(self, call: Call, theirs: Dialect) -> Relay:
         request, quirks = call.request, call.deployment.surface.quirks
         ours = dialect(request.dialect)
+        if call.goes_on:
+            assert call.transcript is not None
+            decoder = theirs.provider.stream_decoder(quirks)
+            return Continued(self._encoder(request, ours), call.transcript, decoder)
         if theirs is ours:
             return theirs.provider.listener(withhold_usage=not request.facts.include_usage, quirks=quirks)
         return Translation(theirs.provider.stream_decoder(quirks), self._encoder(request, ours))
@@ -214,24 +224,43 @@ class Upstream:
             created=int(self._now_s()),
         )
 
-    async def _relay(self, call: Call, relay: Relay, answer: Answer, sink: Sink, commit: Commit) -> None:
+    async def _relay(self, call: Call, theirs: Dialect, answer: Answer, sink: Sink, commit: Commit) -> None:
+        relay = self._relay_for(call, theirs)
         passing = Passing(relay, answer, sink, call.deployment.timeouts.idle, partial(commit, call))
+        take = passing.take if call.transcript is None or call.goes_on else _overheard(call, theirs, passing.take)
         try:
-            while not await answer.relay(passing.take):
+            while not await answer.relay(take):
                 await sink.drain()
             last = relay.end()
             if relay.error is not None:
                 raise relay.error
-        except Silent as silent:
-            silent.phase = "idle" if relay.content else "first_token"
-            raise
+        except ProviderError as error:
+            if isinstance(error, Silent):
+                error.phase = "idle" if relay.content else "first_token"
+            if not self._is_over(call, relay):
+                raise
+            last = self._ending(call)
         finally:
             call.usage, call.said = relay.usage, relay.said
-        if not sink.started:
+        if not passing.committed:
             self._judge(relay.stop)
             commit(call)
             last = b"".join((*passing.held, last))
         sink.end(last)
+
+    def _is_over(self, call: Call, relay: Relay) -> bool:
+        """Whether all was said before the stream broke, which matters to those who would have it go on."""
+        transcript = call.transcript
+        call.cut = transcript is not None and transcript.plain and transcript.stop is not None and relay.content
+        return call.cut
+
+    def _ending(self, call: Call) -> bytes:
+        """The end of a stream that said all but its end."""
+        assert call.transcript is not None and call.transcript.stop is not None
+        encoder = self._encoder(call.request, dialect(call.request.dialect))
+        call.transcript.resume(encoder)
+        encoder.encode([Finish(call.transcript.stop)])
+        return encoder.finish()
 
     def _judge(self, stop: StopReason | None) -> None:
         if self._filter_fails and stop in _FILTERED:
@@ -250,6 +279,30 @@ class Upstream:
                 line.blocks.clear()
             line.blocks[call.key_id, travelling] = block
         return block
+
+
+def _streamed(call: Call, reply: Reply, encoder: StreamEncoder) -> bytes:
+    """A whole answer as a stream."""
+    events = events_of(reply)
+    if call.transcript is None or not call.goes_on:
+        return encoder.encode(events) + encoder.finish()
+    continued = Continued(encoder, call.transcript)
+    body = continued.take(events)
+    if continued.error is not None:
+        raise continued.error
+    return body + continued.finish()
+
+
+def _overheard(call: Call, theirs: Dialect, take: Callable[[bytes], bool]) -> Callable[[bytes], bool]:
+    """`take`, while the transcript is taken down."""
+    assert call.transcript is not None
+    hear, decoder = call.transcript.hear, theirs.provider.stream_decoder(call.deployment.surface.quirks)
+
+    def taken(chunk: bytes) -> bool:
+        hear(decoder.feed(chunk))
+        return take(chunk)
+
+    return taken
 
 
 class _Line(Struct):

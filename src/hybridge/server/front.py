@@ -52,6 +52,7 @@ class Front(Struct):
     now_us: Callable[[], int]
     max_body: int
     concurrency: int
+    keep_alive: float = 15.0
     reveal: bool = True
     demo: bool = False
     traffic: Traffic = field(default_factory=Traffic)

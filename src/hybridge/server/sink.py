@@ -5,24 +5,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 
+from hybridge.dialects import dialect
 from hybridge.money import Rates, plain
 from hybridge.server.call import Call, header, header_value
+from hybridge.server.keep_alive import KeepAlive
 from hybridge.types import Attempt, Deployment, Head, Request
 
 
 class HttpSink:
     """Pushes one answer to one client; back-pressure is the server's own flow control.
 
-    `reveal`: the client may see which deployments were asked.
+    `reveal`: the client may see which deployments were asked. `keep_alive` watches a stream.
     """
 
-    __slots__ = ("_call", "_rates", "_request", "_reveal", "started")
+    __slots__ = ("_call", "_keep_alive", "_rates", "_request", "_reveal", "started")
 
-    def __init__(self, call: Call, request: Request, rates: Rates, *, reveal: bool) -> None:
+    def __init__(
+        self, call: Call, request: Request, rates: Rates, *, reveal: bool, keep_alive: KeepAlive | None = None
+    ) -> None:
         self._call = call
         self._request = request
         self._rates = rates
         self._reveal = reveal
+        self._keep_alive = keep_alive
         self.started = False
 
     async def drain(self) -> None:
@@ -37,9 +42,22 @@ class HttpSink:
         self._call.answer(200, lines, body)
 
     def start(self, head: Head) -> None:
-        """Send the head of a stream."""
+        """Send the head of a stream, if it has not gone out while the client waited."""
         self.started = True
-        self._call.head(200, self._lines(head))
+        if not self._call.answered:
+            self._call.head(200, self._lines(head))
+
+    def recovered(self, how: str, origin: str, to: str) -> None:
+        """Send the event that says where the stream goes on."""
+        self.write(self.recovery(how, origin, to))
+
+    def recovery(self, how: str, origin: str, to: str) -> bytes:
+        """The event that says so."""
+        request = self._request
+        told = {"event": how, "from": origin, "to": to} if self._reveal else {"event": how}
+        created = request.created // 1_000_000
+        encode = dialect(request.dialect).client.encode_recovery
+        return encode(told, model=request.model, request_id=request.id, created=created)
 
     def _lines(self, head: Head) -> list[bytes]:
         lines = [_content_type(head.content_type), _policy(head.plan.policy)]
@@ -58,6 +76,8 @@ class HttpSink:
 
     def write(self, chunk: bytes) -> bool:
         """Send a piece of the body; `False` where the client is slow."""
+        if self._keep_alive is not None:
+            self._keep_alive.spoke = True
         return self._call.piece(chunk, True)
 
     def end(self, last: bytes = b"") -> None:

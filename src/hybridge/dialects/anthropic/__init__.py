@@ -12,10 +12,11 @@ from msgspec import Raw
 
 from hybridge.chat import Ask, Chat, Image, Reply
 from hybridge.dialects.anthropic import errors, facts, outgoing, reply, request
-from hybridge.dialects.anthropic.encoder import Encoder
+from hybridge.dialects.anthropic.encoder import Encoder, frame
 from hybridge.dialects.anthropic.listener import Listener
+from hybridge.dialects.anthropic.models import traits_of
 from hybridge.dialects.anthropic.stream import Decoder
-from hybridge.dialects.codec import Dialect, Outgoing, Peek, Relay, StreamDecoder, StreamEncoder, Target
+from hybridge.dialects.codec import Dialect, Outgoing, Peek, Relay, StreamDecoder, StreamEncoder, Target, appended
 from hybridge.errors import GatewayError, ProviderError
 from hybridge.types import Facts, Operation, Quirks
 
@@ -56,6 +57,17 @@ class Client:
         """The error as the last event of a stream."""
         return errors.encode_stream_error(error, request_id)
 
+    def encode_recovery(self, told: Mapping[str, str], *, model: str, request_id: str, created: int) -> bytes:
+        """A marked event in a stream that goes on at another deployment."""
+        return frame("ping", {"hybridge": told})
+
+    def extended(self, fields: Mapping[str, Raw], said: str, asked: str) -> dict[str, Raw]:
+        """The members of a request whose conversation goes on with these words."""
+        turns = [{"role": "assistant", "content": said.rstrip() if not asked else said}]
+        if asked:
+            turns.append({"role": "user", "content": asked})
+        return {**fields, "messages": appended(fields.get("messages"), *turns)}
+
     def encode_count(self, tokens: int) -> bytes:
         """The answer to a request to count tokens."""
         return msgspec.json.encode({"input_tokens": tokens})
@@ -74,6 +86,10 @@ class Provider:
             Ask.TOOL_IMAGES,
         }
     )
+
+    def prefills(self, model: str) -> bool:
+        """Older models do, newer ones refuse it."""
+        return traits_of(model).prefill
 
     def path(self, model: str, *, stream: bool) -> str:
         """The same for every model, streamed or not."""

@@ -11,11 +11,11 @@ import msgspec
 from msgspec import Raw
 
 from hybridge.chat import Chat, Reply
-from hybridge.dialects.codec import Dialect, Outgoing, Peek, Relay, StreamDecoder, StreamEncoder, Target
+from hybridge.dialects.codec import Dialect, Outgoing, Peek, Relay, StreamDecoder, StreamEncoder, Target, appended
 from hybridge.dialects.gemini import errors, facts, outgoing, reply, request
 from hybridge.dialects.gemini.listener import Listener
 from hybridge.dialects.gemini.stream import Decoder
-from hybridge.dialects.gemini.writer import ArrayWriter, Encoder
+from hybridge.dialects.gemini.writer import ArrayWriter, Encoder, encode_recovery
 from hybridge.errors import GatewayError, ProviderError
 from hybridge.types import Facts, Operation, Quirks
 
@@ -55,6 +55,17 @@ class GeminiClient:
         """The error as the last event of a stream."""
         return errors.encode_stream_error(error, request_id=request_id)
 
+    def encode_recovery(self, told: Mapping[str, str], *, model: str, request_id: str, created: int) -> bytes:
+        """A marked event in a stream that goes on at another deployment."""
+        return encode_recovery(told, model=model, request_id=request_id)
+
+    def extended(self, fields: Mapping[str, Raw], said: str, asked: str) -> dict[str, Raw]:
+        """The members of a request whose conversation goes on with these words."""
+        turns = [{"role": "model", "parts": [{"text": said}]}]
+        if asked:
+            turns.append({"role": "user", "parts": [{"text": asked}]})
+        return {**fields, "contents": appended(fields.get("contents"), *turns)}
+
     def encode_count(self, tokens: int) -> bytes:
         """The answer to `countTokens`."""
         return msgspec.json.encode({"totalTokens": tokens})
@@ -64,6 +75,10 @@ class GeminiProvider:
     """We speak it to a provider."""
 
     carries: frozenset[str] = outgoing.CARRIES
+
+    def prefills(self, model: str) -> bool:
+        """The API goes on with a last turn of the model."""
+        return True
 
     def path(self, model: str, *, stream: bool) -> str:
         """The path below a `base_url` that ends in the API's version."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -108,6 +108,13 @@ class Encoder:
 
     def _chunk(self, part: dict[str, Any]) -> bytes:
         return b'data: {"candidates":[{"content":{"parts":[' + _ENCODE(part) + self._tail
+
+
+def encode_recovery(told: Mapping[str, str], *, model: str, request_id: str) -> bytes:
+    """A chunk with an empty text that says where the stream goes on."""
+    candidate = {"content": {"parts": [{"text": ""}], "role": "model"}, "index": 0}
+    chunk = {"candidates": [candidate], "hybridge": told, "modelVersion": model, "responseId": request_id}
+    return b"data: " + _ENCODE(chunk) + b"\r\n\r\n"
 
 
 class ArrayWriter:

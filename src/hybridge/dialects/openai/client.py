@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from msgspec import Raw
 
 from hybridge.chat import Chat, Reply
-from hybridge.dialects.codec import StreamEncoder
-from hybridge.dialects.openai import errors, facts, reply_out, request
+from hybridge.dialects.codec import StreamEncoder, appended
+from hybridge.dialects.openai import errors, facts, reply_out, request, stream_out
 from hybridge.dialects.openai.stream_out import Encoder
 from hybridge.errors import EndpointNotFound, GatewayError
 from hybridge.types import Facts, Operation
@@ -45,6 +45,17 @@ class OpenAIClient:
     def encode_stream_error(self, error: GatewayError, *, request_id: str) -> bytes:
         """The error as the last event of a stream."""
         return errors.encode_stream_error(error, request_id=request_id)
+
+    def encode_recovery(self, told: Mapping[str, str], *, model: str, request_id: str, created: int) -> bytes:
+        """A marked event in a stream that goes on at another deployment."""
+        return stream_out.encode_recovery(told, model=model, request_id=request_id, created=created)
+
+    def extended(self, fields: Mapping[str, Raw], said: str, asked: str) -> dict[str, Raw]:
+        """The members of a request whose conversation goes on with these words."""
+        turns = [{"role": "assistant", "content": said}]
+        if asked:
+            turns.append({"role": "user", "content": asked})
+        return {**fields, "messages": appended(fields.get("messages"), *turns)}
 
     def encode_count(self, tokens: int) -> bytes:
         """This dialect has no request to count tokens. Raises `EndpointNotFound`."""

@@ -22,6 +22,10 @@ class OpenAIProvider:
         """The path below a surface's `base_url`."""
         return "/chat/completions"
 
+    def prefills(self, model: str) -> bool:
+        """No: words of the assistant at the end are an earlier turn."""
+        return False
+
     adapt = staticmethod(passthrough.adapt)
 
     def images_to_fetch(self, chat: Chat) -> tuple[str, ...]:

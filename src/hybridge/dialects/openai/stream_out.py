@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -137,3 +137,16 @@ def _delta(event: Event) -> dict[str, Any] | None:
         case ToolDelta():
             return {"tool_calls": [{"index": event.index, "function": {"arguments": event.arguments}}]}
     return None
+
+
+def encode_recovery(told: Mapping[str, str], *, model: str, request_id: str, created: int) -> bytes:
+    """A chunk without choices that says where the stream goes on."""
+    chunk = {
+        "id": f"chatcmpl-{request_id}",
+        "object": "chat.completion.chunk",
+        "created": created,
+        "model": model,
+        "choices": [],
+        "hybridge": told,
+    }
+    return b"data: " + _encode(chunk) + b"\n\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hybridge.attempt import Attempting
+from hybridge.attempts.attempt import Attempting
 from hybridge.ledger.entry import LedgerEntry
 from hybridge.providers.upstream import Call, Commit, Upstream
 from hybridge.resilience.breaker import CircuitBreaker
