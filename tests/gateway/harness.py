@@ -72,6 +72,10 @@ class Link:
         """Cut the connection."""
         self._writer.transport.abort()
 
+    def hang_up(self) -> None:
+        """End the connection where it is; what was sent arrives."""
+        self._writer.close()
+
     async def until_closed(self) -> None:
         """Wait until the gateway has closed the connection."""
         with contextlib.suppress(ConnectionError):
