@@ -19,7 +19,7 @@ from hybridge.config import Config, load
 from hybridge.exchange import Exchange
 from hybridge.ledger.books import Books
 from hybridge.ledger.store import Ledger
-from hybridge.money import Rates
+from hybridge.money import PPM, Rates
 from hybridge.observers.metrics import Metrics
 from hybridge.observers.samples import Sample
 from hybridge.providers.catalog import Catalog
@@ -28,6 +28,7 @@ from hybridge.providers.settings import ModelSetting, ProviderSetting
 from hybridge.providers.transport import HttpTransport
 from hybridge.providers.upstream import Upstream
 from hybridge.resilience.breaker import Breakers
+from hybridge.resilience.hedge import Hedging
 from hybridge.resilience.keys import KeyPool
 from hybridge.resilience.retry import Retries, Walk
 from hybridge.routing.router import Router, Rules
@@ -123,6 +124,12 @@ def start(assembled: Assembled, ledger: Ledger, before: Running | None = None) -
         wanted = retries.get(model.name, usual) if model else usual
         return Walk(plan.deployments, breakers, pools, wanted, config.routing.content_filter)
 
+    hedged = {name: _hedging(config) for name, model in config.models.items() if model.hedge}
+
+    def hedging(request: Request) -> Hedging | None:
+        model = catalog.resolve(request.model)
+        return None if model is None else hedged.get(model.name)
+
     transport, fetcher = (before.transport, before.fetcher) if before else (HttpTransport(), ImageFetcher())
     metrics = before.metrics if before else Metrics(_listed(assembled))
     traffic = before.traffic if before else Traffic()
@@ -136,7 +143,7 @@ def start(assembled: Assembled, ledger: Ledger, before: Running | None = None) -
         filter_fails=config.routing.content_filter == "fallback",
     )
     books = Books(ledger, assembled.rates, now_us, [metrics])
-    exchange = Exchange(assembled.router, walk, upstream, books)
+    exchange = Exchange(assembled.router, walk, upstream, books, hedging if hedged else None)
     assert catalog.providers.keys() == pools.keys()
     running = Running(assembled, exchange, ids, ledger, breakers, pools, transport, fetcher, metrics, traffic)
     metrics.listed, metrics.gauges = _listed(assembled), partial(_gauges, running)
@@ -266,6 +273,11 @@ def _model(name: str, config: Config) -> ModelSetting:
 def _retries(config: Config, name: str) -> Retries:
     own = config.models[name].retries.over(config.retries)
     return Retries(own.attempts, own.per_request, own.deadline)
+
+
+def _hedging(config: Config) -> Hedging:
+    given = config.hedging
+    return Hedging(lambda deployment, stream: None, given.share / PPM, given.least)
 
 
 def _virtual(name: str, models: tuple[str, ...] | None) -> VirtualKey:

@@ -106,6 +106,11 @@ class Attempting:
                 self._close(call, attempt)
 
     @property
+    def stream(self) -> bool:
+        """Whether the client wants a stream."""
+        return self._request.stream
+
+    @property
     def goes_on(self) -> bool:
         """Whether the stream, which has begun and broken off, may go on at the next deployment."""
         recovery = self._recovery

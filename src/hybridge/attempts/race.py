@@ -38,12 +38,15 @@ class Race:
             return await self._attempting.make(step, sink)
         try:
             first = self._enter(step, self._attempting, sink)
-            await asyncio.wait([first.task], timeout=self._hedging.delay(step.deployment.id))
+            await asyncio.wait([first.task], timeout=self._delay(step))
             if not first.task.done() and self._winner is None:
                 self._hedge(step, sink)
             return await self._finish()
         finally:
             await self._leave()
+
+    def _delay(self, step: Step) -> float:
+        return self._hedging.delay(step.deployment.id, stream=self._attempting.stream)
 
     def _hedge(self, step: Step, sink: Sink) -> None:
         if self._hedging.spend():

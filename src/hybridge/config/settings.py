@@ -52,9 +52,7 @@ class Server(Struct, frozen=True, forbid_unknown_fields=True):
     max_body: Annotated[Bytes, about("largest body of a JSON request")] = 64_000_000
     max_upload: Annotated[Bytes, about("largest upload of a file; without effect so far")] = 512_000_000
     concurrency: Annotated[Positive, about("requests at a time; more are told to come back")] = 1000
-    keep_alive: Annotated[
-        Wait, about("silence of a stream after which a keep-alive is sent; without effect so far")
-    ] = 15.0
+    keep_alive: Annotated[Wait, about("silence of a stream after which a keep-alive is sent")] = 15.0
     resume_window: Annotated[
         Seconds, about("how long a stream whose client was lost can be taken up again; without effect so far")
     ] = 30.0
@@ -167,6 +165,16 @@ class Retries(Struct, frozen=True, forbid_unknown_fields=True):
     deadline: Annotated[Seconds, about("after this no new attempt begins")] = 60.0
 
 
+class Hedging(Struct, frozen=True, forbid_unknown_fields=True):
+    """When a model with `hedge: true` is asked a second time, elsewhere; the first content wins, both are billed."""
+
+    percentile: Annotated[
+        int, about("slower than this percentage of the answers of the last minutes is late"), Meta(ge=50, le=99)
+    ] = 99
+    least: Annotated[Seconds, about("no copy goes out sooner")] = 1.0
+    share: Annotated[Percentage, about("of the requests may have a copy")] = 20_000
+
+
 class OwnRetries(Struct, frozen=True, forbid_unknown_fields=True):
     """Retries of one model; what is absent is as in `retries`."""
 
@@ -187,7 +195,7 @@ class Model(Struct, frozen=True, forbid_unknown_fields=True):
     price: Annotated[dict[str, OwnPrice], about("own prices by deployment")] = {}
     assume_price: Annotated[OwnPrice | None, about("upper bound under a budget where no price is known")] = None
     policy: Annotated[str | None, about("policy of this model")] = None
-    hedge: Annotated[bool, about("send a second copy when the first is slow; not supported yet")] = False
+    hedge: Annotated[bool, about("send a second copy elsewhere when the first is slow; see `hedging`")] = False
     cache: Annotated[Cache | None, about("cache of this model")] = None
     timeouts: Annotated[OwnTimeouts, about("its own time-outs; they win over the provider's")] = OwnTimeouts()
     retries: Annotated[OwnRetries, about("its own retries")] = OwnRetries()
@@ -275,6 +283,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     timeouts: Timeouts = Timeouts()
     breaker: Breaker = Breaker()
     retries: Retries = Retries()
+    hedging: Hedging = Hedging()
     budgets: Annotated[tuple[Budget, ...], about("what may be spent")] = ()
     health: Health = Health()
     cache: Cache = Cache()

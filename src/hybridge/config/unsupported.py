@@ -46,7 +46,5 @@ def _asked_of_key(path: Path, key: AccessKey) -> Iterator[tuple[Path, str]]:
 
 
 def _asked_of_model(path: Path, model: Model) -> Iterator[tuple[Path, str]]:
-    if model.hedge:
-        yield (*path, "hedge"), "hedging is"
     if model.cache is not None and model.cache.mode != "off":
         yield (*path, "cache", "mode"), f"the {model.cache.mode} cache is"
