@@ -277,7 +277,7 @@ def _retries(config: Config, name: str) -> Retries:
 
 def _hedging(config: Config) -> Hedging:
     given = config.hedging
-    return Hedging(lambda deployment, stream: None, given.share / PPM, given.least)
+    return Hedging(lambda deployment, stream: None, given.share / PPM, given.least, given.at_first)
 
 
 def _virtual(name: str, models: tuple[str, ...] | None) -> VirtualKey:

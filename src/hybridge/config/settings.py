@@ -172,6 +172,7 @@ class Hedging(Struct, frozen=True, forbid_unknown_fields=True):
         int, about("slower than this percentage of the answers of the last minutes is late"), Meta(ge=50, le=99)
     ] = 99
     least: Annotated[Seconds, about("no copy goes out sooner")] = 1.0
+    at_first: Annotated[Seconds, about("when it goes out while too few answers were seen to know what is late")] = 2.0
     share: Annotated[Percentage, about("of the requests may have a copy")] = 20_000
 
 

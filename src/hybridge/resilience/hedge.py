@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 #: Seconds: no copy goes out sooner; and so long it waits where nobody knows yet how slow is slow.
 LEAST = 1.0
-UNKNOWN = 2.0
+AT_FIRST = 2.0
 #: So many copies may go out in a row although the share allows fewer.
 BURST = 10.0
 
@@ -19,20 +19,27 @@ class Hedging:
     """The hedges of one model.
 
     `late` tells how many seconds hardly an answer of a deployment takes until its first content, streamed or whole, if
-    that is known; `share` is the part of the requests that may have a copy, `least` are seconds.
+    that is known; `share` is the part of the requests that may have a copy, `least` and `at_first` are seconds.
     """
 
-    def __init__(self, late: Callable[[str, bool], float | None], share: float = 0.02, least: float = LEAST) -> None:
+    def __init__(
+        self,
+        late: Callable[[str, bool], float | None],
+        share: float = 0.02,
+        least: float = LEAST,
+        at_first: float = AT_FIRST,
+    ) -> None:
         self._late = late
         self._share = share
         self._least = least
+        self._at_first = at_first
         self._left = 1.0
 
     def delay(self, deployment_id: str, *, stream: bool) -> float:
         """A request goes to the deployment: in how many seconds its copy is due."""
         self._left = min(BURST, self._left + self._share)
         known = self._late(deployment_id, stream)
-        return max(self._least, UNKNOWN if known is None else known)
+        return max(self._least, self._at_first if known is None else known)
 
     def spend(self) -> bool:
         """Whether a copy may go out now."""
