@@ -17,6 +17,7 @@ from hybridge.dialects.codec import Target
 from hybridge.ledger.books import Books
 from hybridge.ledger.pricing import settle
 from hybridge.ledger.store import MemoryLedger
+from hybridge.observers.health import Health
 from hybridge.resilience.breaker import Breakers
 from hybridge.resilience.keys import KeyPool
 from hybridge.resilience.retry import Walk
@@ -69,6 +70,11 @@ def rooms() -> dict[str, Callable[[], object]]:
         attempt = Attempt(deployment.id, "p", "direct", usage=usage)
         settle(attempt, deployment)
 
+    health = Health(lambda: 2_000_000)
+    answered = Attempt(deployment.id, "p", "direct", started_us=1_000_000, ended_us=1_800_000, usage=usage)
+    entry = books.open(request)
+    entry.ended_us = 2_000_000
+    entry.attempts.append(answered)
     event = _openai_events()[5]
     listener = codec.provider.listener(withhold_usage=False, quirks=NO_QUIRKS)
     return {
@@ -81,6 +87,7 @@ def rooms() -> dict[str, Callable[[], object]]:
         "dialects: peek at the answer": lambda: codec.provider.peek_reply(answer, NO_QUIRKS),
         "ledger: settle": settled,
         "ledger: open and close": lambda: books.close(books.open(request)),
+        "observers: health": lambda: health.count(entry),
         "money: cost as text": lambda: assembled.rates.text(85_500),
         "dialects: listen to a chunk": lambda: listener.feed(event),
         "attempt: set up": lambda: Attempting(request, plan, books.open(request), None, app.now_us),  # type: ignore[arg-type]

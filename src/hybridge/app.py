@@ -19,7 +19,8 @@ from hybridge.config import Config, load
 from hybridge.exchange import Exchange
 from hybridge.ledger.books import Books
 from hybridge.ledger.store import Ledger
-from hybridge.money import PPM, Rates
+    books = Books(ledger, assembled.rates, now_us, [metrics, health.count])
+    exchange = Exchange(assembled.router, walk, upstream, books, hedging if hedged else None)
 from hybridge.observers.metrics import Metrics
 from hybridge.observers.samples import Sample
 from hybridge.providers.catalog import Catalog
@@ -64,6 +65,7 @@ class Running(Struct):
     transport: HttpTransport
     fetcher: ImageFetcher
     metrics: Metrics
+    health: Health
     traffic: Traffic
 
     async def aclose(self) -> None:
@@ -132,6 +134,7 @@ def start(assembled: Assembled, ledger: Ledger, before: Running | None = None) -
 
     transport, fetcher = (before.transport, before.fetcher) if before else (HttpTransport(), ImageFetcher())
     metrics = before.metrics if before else Metrics(_listed(assembled))
+    health = before.health if before else Health(now_us)
     traffic = before.traffic if before else Traffic()
     ids = before.ids if before else RequestIds(_secret(ledger), now_us=now_us)
     upstream = Upstream(
@@ -142,11 +145,17 @@ def start(assembled: Assembled, ledger: Ledger, before: Running | None = None) -
         agent=f"hybridge/{__version__}",
         filter_fails=config.routing.content_filter == "fallback",
     )
+<<<<<<< HEAD
     books = Books(ledger, assembled.rates, now_us, [metrics])
     exchange = Exchange(assembled.router, walk, upstream, books, hedging if hedged else None)
+=======
+    books = Books(ledger, assembled.rates, now_us, [metrics, health.count])
+    exchange = Exchange(assembled.router, walk, upstream, books)
+>>>>>>> cd0dcf1 (Metrics tell how deployments did in the last five minutes; their reference is made from the program)
     assert catalog.providers.keys() == pools.keys()
-    running = Running(assembled, exchange, ids, ledger, breakers, pools, transport, fetcher, metrics, traffic)
-    metrics.listed, metrics.gauges = _listed(assembled), partial(_gauges, running)
+    running = Running(assembled, exchange, ids, ledger, breakers, pools, transport, fetcher, metrics, health, traffic)
+    metrics.listed = health.listed = _listed(assembled)
+    metrics.gauges = partial(_gauges, running)
     return running
 
 
@@ -235,6 +244,7 @@ def _gauges(running: Running) -> Iterable[Sample]:
     for deployment, breaker in running.breakers:
         if running.metrics.labels(deployment):
             yield Sample("hybridge_breaker_state", (deployment,), _STATES[breaker.state])
+    yield from gauges.of_windows(each for each in running.health.windows() if running.metrics.labels(each.deployment))
     yield Sample("hybridge_inflight_requests", (), running.traffic.in_flight - running.traffic.watching)
     yield Sample("hybridge_ledger_pending_rows", (), running.ledger.pending)
 

@@ -31,6 +31,8 @@ async def test_counts_gauges_and_states() -> None:
     assert found["hybridge_tokens_total", ("mine/m", "input")] == 9
     assert found["hybridge_cost_usd_total", ("mine/m", "computed")] == pytest.approx(15e-6)
     assert found["hybridge_breaker_state", ("mine/m",)] == 2
+    assert found["hybridge_deployment_success_ratio", ("mine/m",)] == 0.25
+    assert 0 < found["hybridge_deployment_answer_seconds", ("mine/m", "0.99")] < 30
     # Whoever looks is no traffic.
     assert found["hybridge_inflight_requests", ()] == 0
     assert found["hybridge_ledger_pending_rows", ()] == 0

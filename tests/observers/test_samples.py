@@ -9,8 +9,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from hybridge.ledger.entry import LedgerEntry
 from hybridge.money import BUCKETS, Usage
+from hybridge.observers import sketch
 from hybridge.observers.metrics import MOST_UNLISTED, Metrics
-from hybridge.observers.samples import FAMILIES, SECONDS, Sample, exposition, lasting, merged
+from hybridge.observers.samples import FAMILIES, SECONDS, Family, Sample, exposition, lasting, merged
 from hybridge.types import Attempt
 
 SECOND = 1_000_000
@@ -132,16 +133,32 @@ def test_processes_are_added_up_and_what_is_gone_still_counts() -> None:
     assert len(lasting(one.samples())) == len(one.samples())
 
 
+def value_of(family: Family) -> tuple[float, tuple[int, ...]]:
+    """1.5 as each kind of family tells it, three of four as a ratio."""
+    if family.merge == "ratio":
+        return 0, (3, 1)
+    if family.kind == "summary":
+        return 0, (sketch.bucket(3 * family.unit // 2), 2)
+    return 1.5, tuple(1 for _ in (*family.buckets, 0))
+
+
 def test_prometheus_reads_every_family_and_any_label() -> None:
     label = 'a/"quoted\\slash\nline"'
-    samples = [
-        Sample(family.name, tuple(label for _ in family.labels), 1.5, tuple(1 for _ in (*family.buckets, 0)))
-        for family in FAMILIES
-    ]
+    samples = [Sample(family.name, tuple(label for _ in family.labels), *value_of(family)) for family in FAMILIES]
     families = list(text_string_to_metric_families(exposition(samples).decode()))
     assert len(families) == len(FAMILIES)
     for family, written in zip(families, FAMILIES, strict=True):
         assert family.name == written.name.removesuffix("_total")
         assert (family.type, family.documentation) == (written.kind, written.help)
-        assert all(value == label for sample in family.samples for name, value in sample.labels.items() if name != "le")
-        assert {sample.value for sample in family.samples if not sample.name.endswith(("_bucket", "_count"))} == {1.5}
+        assert all(
+            value == label
+            for sample in family.samples
+            for name, value in sample.labels.items()
+            if name not in ("le", "quantile")
+        )
+        told = {
+            round(sample.value, 1 if written.kind == "summary" else 9)
+            for sample in family.samples
+            if not sample.name.endswith(("_bucket", "_count"))
+        }
+        assert told == {0.75 if written.merge == "ratio" else 1.5}

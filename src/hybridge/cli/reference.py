@@ -9,6 +9,7 @@ import click
 
 from hybridge.cli.program import COMMANDS, hybridge
 from hybridge.config import reference, schema
+from hybridge.observers.samples import FAMILIES
 
 _INTRODUCTION = """\
 # Command line
@@ -18,6 +19,27 @@ This page is made from the program (`python -m hybridge.cli.reference`); do not 
 `hybridge` and `python -m hybridge` are the same. A command exits 0 when it did what was asked, 1 on an error (one
 sentence on stderr), 2 on an option that is wrong.
 """
+
+_METRICS = """\
+# Metrics
+
+This page is made from the program (`python -m hybridge.cli.reference`); do not edit it.
+
+`GET /metrics` tells them in Prometheus' text format, all workers together. Deployments are called as the catalogue
+calls them, `PROVIDER/other` is what it does not know. Summaries and ratios are of the last five minutes.
+
+| metric | kind | labels | tells |
+|---|---|---|---|
+"""
+
+
+def metrics() -> str:
+    """The page of the metrics."""
+    lines = []
+    for family in FAMILIES:
+        labels = " ".join(f"`{label}`" for label in family.labels)
+        lines.append(f"| `{family.name}` | {family.kind} | {labels} | {family.help.rstrip('.')} |\n")
+    return _METRICS + "".join(lines)
 
 
 def markdown() -> str:
@@ -35,6 +57,7 @@ def files() -> dict[str, str]:
     return {
         "docs/reference/cli.md": markdown(),
         "docs/reference/config.md": reference.markdown(),
+        "docs/reference/metrics.md": metrics(),
         "schema/hybridge.schema.json": schema.text(),
     }
 
