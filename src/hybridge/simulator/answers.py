@@ -62,11 +62,18 @@ class Tool(Struct, frozen=True):
     schema: Any = None
 
 
+class Turn(Struct, frozen=True):
+    """What one side said; an `assistant`'s or a user's."""
+
+    assistant: bool
+    text: str
+
+
 class Question(Struct, frozen=True, kw_only=True):
     """What a request asks, whatever its dialect.
 
     `choice` is `auto`, `none`, `any` or `tool:NAME`. `result` is what a tool gave back last, if that is what the
-    model is to answer. `sent` is the number of input tokens.
+    model is to answer. `sent` is the number of input tokens; `turns` is what user and assistant said in text.
     """
 
     model: str
@@ -85,6 +92,7 @@ class Question(Struct, frozen=True, kw_only=True):
     include_usage: bool = False
     n: int = 1
     sent: int = 0
+    turns: tuple[Turn, ...] = ()
 
 
 class Call(Struct, frozen=True):
@@ -120,8 +128,8 @@ def pieces(text: str) -> list[str]:
     return _PIECE.findall(text)
 
 
-def answer(question: Question, chance: random.Random) -> Answer:
-    """The answer to a question."""
+def answer(question: Question, chance: random.Random, recited: str | None = None) -> Answer:
+    """The answer to a question; `recited` is its text where that was settled before."""
     language = "vi" if _VIETNAMESE.search(question.text) else "en"
     identity = "".join(chance.choices("ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz23456789", k=24))
     created = 1_760_000_000 + chance.randrange(10_000_000)
@@ -132,7 +140,7 @@ def answer(question: Question, chance: random.Random) -> Answer:
     if left is not None:
         left -= thought
     calls = () if cut else _calls(question, chance)
-    words = "" if calls or cut else _words(question, language, chance)
+    words = "" if calls or cut else recited if recited is not None else _words(question, language, chance)
     words, stop_sequence = _stopped(words, question.stop)
     words, short = _cut(words, left)
     said = tokens(words) + sum(tokens(call.name + call.arguments) for call in calls)

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from hybridge.simulator.answers import IMAGE_TOKENS, Question, Tool, tokens
+from hybridge.simulator.answers import IMAGE_TOKENS, Question, Tool, Turn, tokens
 from hybridge.simulator.scenario import Leg
 from hybridge.simulator.signatures import is_signed
 from hybridge.simulator.voice import Refusal, encode
@@ -66,6 +66,7 @@ def _question(asked: dict[str, Any], messages: list[dict[str, Any]]) -> Question
         max_tokens=asked.get("max_tokens"),
         stop=tuple(asked.get("stop_sequences") or ()),
         stream=asked.get("stream") is True,
+        turns=tuple(Turn(message["role"] == "assistant", _said(message)) for message in messages),
         sent=_weight(asked, blocks) + images * IMAGE_TOKENS + 4 * len(messages),
     )
 

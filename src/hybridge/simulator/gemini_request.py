@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from hybridge.simulator.answers import IMAGE_TOKENS, Question, Tool, tokens
+from hybridge.simulator.answers import IMAGE_TOKENS, Question, Tool, Turn, tokens
 from hybridge.simulator.scenario import Leg
 from hybridge.simulator.signatures import is_signed
 from hybridge.simulator.voice import Refusal, encode
@@ -77,6 +77,7 @@ def _question(
         max_tokens=_whole(config, "maxOutputTokens"),
         stop=tuple(config.get("stopSequences") or ()),
         stream=stream,
+        turns=tuple(Turn(content.get("role") == "model", _said(content)) for content in contents),
         sent=sum(map(tokens, said))
         + images * IMAGE_TOKENS
         + sum(tokens(encode(tool).decode()) for tool in asked.get("tools") or ()),
@@ -166,9 +167,13 @@ def _words(part: dict[str, Any]) -> str:
     return str(part.get("text", ""))
 
 
+def _said(content: dict[str, Any]) -> str:
+    return "\n".join(str(part["text"]) for part in content["parts"] if "text" in part and not part.get("thought"))
+
+
 def _last_words(contents: list[dict[str, Any]]) -> str:
     for content in reversed(contents):
-        said = "\n".join(str(part["text"]) for part in content["parts"] if "text" in part)
+        said = _said(content)
         if said and content.get("role") != "model":
             return said
     return ""

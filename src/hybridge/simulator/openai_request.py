@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from hybridge.simulator.answers import IMAGE_TOKENS, Question, Tool, tokens
+from hybridge.simulator.answers import IMAGE_TOKENS, Question, Tool, Turn, tokens
 from hybridge.simulator.scenario import Leg
 from hybridge.simulator.voice import Refusal, encode
 
@@ -76,6 +76,11 @@ def _question(asked: dict[str, Any], messages: list[dict[str, Any]], router: boo
         stream=asked.get("stream") is True,
         include_usage=router or (asked.get("stream_options") or {}).get("include_usage") is True,
         n=asked.get("n") or 1,
+        turns=tuple(
+            Turn(message["role"] == "assistant", _text(message))
+            for message in messages
+            if message["role"] in ("user", "assistant")
+        ),
         sent=sum(tokens(_text(message)) + _WRAP for message in messages)
         + len(images) * IMAGE_TOKENS
         + sum(tokens(encode(tool).decode()) for tool in asked.get("tools") or ()),

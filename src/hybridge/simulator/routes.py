@@ -39,7 +39,7 @@ class Routes:
     """The paths of a leg."""
 
     def __init__(self, leg: Leg) -> None:
-        everything = leg.flavour == "aihubmix"
+        everything = leg.flavour in ("aihubmix", "polyglot")
         voices: dict[DialectName, Voice] = {"openai": OpenAI(leg), "anthropic": Anthropic(leg), "gemini": Gemini(leg)}
         self.main = voices[leg.dialect]
         self.voices = voices if everything else {leg.dialect: self.main}

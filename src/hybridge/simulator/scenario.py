@@ -11,9 +11,10 @@ import msgspec
 from msgspec import Struct
 
 from hybridge.simulator.faults import Fault
+from hybridge.simulator.recital import Way
 
 DialectName = Literal["openai", "anthropic", "gemini"]
-Flavour = Literal["", "openrouter", "aihubmix"]
+Flavour = Literal["", "openrouter", "aihubmix", "polyglot"]
 
 #: The 99th percentile of the standard normal distribution.
 _Z99 = 2.326348
@@ -47,10 +48,12 @@ class Card(Struct, frozen=True, forbid_unknown_fields=True):
 class Leg(Struct, frozen=True, forbid_unknown_fields=True):
     """One simulated provider.
 
-    `flavour: openrouter` adds to the OpenAI dialect what OpenRouter adds; `aihubmix` speaks all three dialects at one
-    host. Without `models` every name is served. With `keys` any other one is refused, else only a missing one.
-    `tokens_per_second: 0` sends all at once. `fixed` answers with prebuilt bytes, `burst` or with `paced_ms` between
-    the events of a stream: what a benchmark needs. `port: 0` takes any free one.
+    `flavour: openrouter` adds to the OpenAI dialect what OpenRouter adds; `aihubmix` and `polyglot` speak all three
+    dialects at one host. Without `models` every name is served. With `keys` any other one is refused, else only a
+    missing one. `tokens_per_second: 0` sends all at once. `fixed` answers with prebuilt bytes, `burst` or with
+    `paced_ms` between the events of a stream: what a benchmark needs. `port: 0` takes any free one. With `recital` the
+    text has that many words and depends on the conversation alone, whoever says it; one that was broken off is gone on
+    with as `continues` says, or as is drawn.
     """
 
     name: str
@@ -65,6 +68,8 @@ class Leg(Struct, frozen=True, forbid_unknown_fields=True):
     port: int = 0
     fixed: bool = False
     paced_ms: float = 0.0
+    recital: int = 0
+    continues: Way | None = None
 
     @property
     def base_path(self) -> str:

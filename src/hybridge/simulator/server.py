@@ -21,6 +21,7 @@ from hybridge.simulator.connection import Broken, Connection, Gone, Protocol, Re
 from hybridge.simulator.control import CONTROL, control
 from hybridge.simulator.faults import Fault, Faults
 from hybridge.simulator.fixed import Fixed, streams, wants_usage
+from hybridge.simulator.recital import reply_to
 from hybridge.simulator.reply import Reply, refuse, send_whole
 from hybridge.simulator.routes import Route, Routes
 from hybridge.simulator.scenario import Leg
@@ -174,11 +175,15 @@ class SimulatedProvider:
         elapsed = self._clock() - self._began
         fault = self.faults.draw(seen.number, question.stream, elapsed, random.Random(f"{place}/fault"))
         seen.fault = "" if fault is None else fault.kind
+        drawn = random.Random(f"{place}/{blake2b(seen.body, digest_size=16).hexdigest()}")
+        recited = None
+        if self.leg.recital:
+            recited = reply_to(question.turns, self.leg.recital, self.leg.continues, drawn)
         await Reply(
             connection,
             route,
             question,
-            answer(question, random.Random(f"{place}/{blake2b(seen.body, digest_size=16).hexdigest()}")),
+            answer(question, drawn, recited),
             self.leg.latency.seconds(random.Random(f"{place}/latency")),
             self.leg.tokens_per_second,
             fault,
