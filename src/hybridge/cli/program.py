@@ -12,7 +12,7 @@ from hybridge import __version__
 from hybridge.errors import ConfigError, HybridgeError
 
 #: A command's name is its module's name, and that of the function in it.
-COMMANDS = ("serve", "check", "explain", "providers", "models", "ledger", "simulate")
+COMMANDS = ("serve", "check", "explain", "providers", "models", "ledger", "simulate", "chaos")
 
 
 class Commands(click.Group):

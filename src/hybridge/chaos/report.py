@@ -1,0 +1,66 @@
+"""Rows as a table of words, for a terminal or a page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from hybridge.chaos.row import Row
+
+COLUMNS = (
+    "phase",
+    "fault",
+    "requests",
+    "served",
+    "unseen",
+    "gone on",
+    "errors before content",
+    "errors after content",
+    "silent",
+    "wrong",
+    "first p50 ms",
+    "first p99 ms",
+    "calls/request",
+    "",
+)
+NUMBERS = COLUMNS[2:-1]
+
+OPENING, CLOSING = "<!-- chaos -->", "<!-- /chaos -->"
+
+_EXPLAINED = """\
+Each row is one gateway of `hybridge serve` with two independent legs, asked in all three dialects, streamed and whole,
+where nothing is said otherwise. The first leg is broken as the row says; the clients know the text that must come.
+*Unseen*: another leg served it and nothing was to be seen. *Gone on*: broken after content and gone on with elsewhere.
+*Silent* (an end without end or error) and *wrong* (a text that is not the right one, or half of one twice) must be 0.
+Times depend on the machine, and here clients, legs and gateway share it."""
+
+
+def cells(row: Row) -> tuple[str, ...]:
+    """A row's cells, in the order of `COLUMNS`."""
+    counts = (row.requests, row.served, row.unseen, row.resumed, row.early, row.late, row.silent, row.wrong)
+    times = (f"{row.first_ms[name]:.0f}" if row.first_ms else "" for name in ("p50", "p99"))
+    told = "; ".join([*(f"MISSED: {problem}" for problem in row.problems), *row.notes])
+    return row.phase, row.fault, *map(str, counts), *times, f"{row.calls_per_request:.2f}", told
+
+
+def markdown(rows: Sequence[Row], command: str) -> str:
+    """A section of a page, between its two marks."""
+    missed = sum(bool(row.problems) for row in rows)
+    summary = "every bar is held" if not missed else f"{missed} rows miss a bar"
+    total = sum(row.requests for row in rows)
+    lines = [OPENING, "", f"`{command}`: {total:,} requests; {summary}.", "", _EXPLAINED, ""]
+    lines += [_line(COLUMNS), _line(["--:" if name in NUMBERS else "---" for name in COLUMNS])]
+    lines += [_line(cells(row)) for row in rows]
+    return "\n".join([*lines, "", CLOSING, ""])
+
+
+def put(page: str, section: str) -> str:
+    """The page with this section in the place of the one that it had, at its end if it had none."""
+    before, opening, rest = page.partition(OPENING)
+    if not opening:
+        return f"{page.rstrip()}\n\n{section}" if page.strip() else section
+    _, _, after = rest.partition(CLOSING)
+    return before + section.rstrip("\n") + after
+
+
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
