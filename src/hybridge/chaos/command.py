@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import signal
 
+import uvloop
+
 from hybridge.chaos.plan import Plan
 from hybridge.chaos.proxy import ChaosProxy
 
 
 def proxy(to: str, plan: Plan, seed: int, port: int) -> None:
     """Serve. Raises `ValueError` for an address that cannot be one, `OSError` for a port that is taken."""
-    asyncio.run(_serve(ChaosProxy(to, plan, seed=seed, port=port), to))
+    uvloop.run(_serve(ChaosProxy(to, plan, seed=seed, port=port), to))
 
 
 async def _serve(proxy: ChaosProxy, to: str) -> None:

@@ -159,6 +159,8 @@ class Passage(Struct):
             await asyncio.sleep(fault.every_s)
 
     async def _write(self, octets: bytes) -> None:
+        if self.client.writer.is_closing():
+            raise Broken
         try:
             self.client.writer.write(octets)
             await self.client.writer.drain()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
@@ -14,7 +15,7 @@ class Row(Struct, kw_only=True):
 
     `unseen`: served by another leg, with nothing to be seen of it. `resumed`: broken after content and gone on with.
     `early` and `late`: a typed error before and after content. `silent` and `wrong` may never be. Times to the first
-    content are in milliseconds.
+    content are in milliseconds; `codes` are those of the errors.
     """
 
     scenario: str
@@ -30,6 +31,7 @@ class Row(Struct, kw_only=True):
     wrong: int = 0
     first_ms: dict[str, float] = {}
     calls_per_request: float = 0.0
+    codes: dict[str, int] = {}
     notes: list[str] = []
     problems: list[str] = []
 
@@ -54,6 +56,7 @@ def tally(row: Row, told: Sequence[Told], calls: Mapping[str, int]) -> None:
     row.late = sum(one.outcome == "error" and one.first_s is not None for one in told)
     row.silent = sum(one.outcome == "silent" for one in told)
     row.wrong = sum(one.outcome == "wrong" for one in told)
+    row.codes = dict(Counter(one.code for one in told if one.outcome == "error"))
     firsts = sorted(one.first_s * 1000 for one in told if one.first_s is not None)
     row.first_ms = {f"p{at}": round(firsts[len(firsts) * at // 100], 1) for at in (50, 99)} if firsts else {}
     counted = [calls[one.request_id] for one in told if one.request_id in calls]

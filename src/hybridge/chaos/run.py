@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
+
+import uvloop
 
 from hybridge.chaos.row import Row
 from hybridge.chaos.scenarios import Load, Scenario
@@ -28,4 +29,4 @@ def run(scenarios: Sequence[Scenario], load: Load, seed: int, tell: Callable[[Ro
             tell(rows[-1])
         return rows
 
-    return asyncio.run(all_of_them())
+    return uvloop.run(all_of_them())

@@ -13,7 +13,7 @@ from msgspec import Struct
 from hybridge.chaos.client import Told
 from hybridge.chaos.plan import ALLOWED, Fault, How, Plan
 from hybridge.chaos.row import Row, tally
-from hybridge.chaos.stage import Setting, Stage, spoilt
+from hybridge.chaos.stage import QUICK, Setting, Stage, spoilt
 from hybridge.simulator.recital import WAYS
 from hybridge.simulator.scenario import Latency
 
@@ -60,11 +60,11 @@ class Scenario(Struct, frozen=True):
 def all_scenarios() -> Iterator[Scenario]:
     """Every fault in every phase, then the accidents."""
     for fault, what in _faults():
-        yield Scenario(f"{what}-{fault.where}", fault.where, what, Setting(plan=Plan((fault,))), _fallen_back)
+        setting = Setting(plan=Plan((fault,)), config={"timeouts": QUICK} if what == "stall" else {})
+        yield Scenario(f"{what}-{fault.where}", fault.where, what, setting, _fallen_back)
     for how in ("refuse", "reset", "hang"):
-        yield Scenario(
-            f"outage-{how}", "head", f"outage of a leg ({how})", Setting(config={"breaker": {}}), _outage(how)
-        )
+        setting = Setting(config={"breaker": {}, "timeouts": QUICK})
+        yield Scenario(f"outage-{how}", "head", f"outage of a leg ({how})", setting, _outage(how))
     yield Scenario("provider-killed", "any", "a provider is killed", _SLOWLY, _provider_killed)
     yield Scenario("streams-broken-error", "content", "streams break", Setting(plan=_BREAKING), _recovered("error"))
     yield Scenario("streams-broken-restart", "content", "streams break", Setting(plan=_BREAKING), _recovered("restart"))
@@ -99,12 +99,12 @@ def _faults() -> Iterator[tuple[Fault, str]]:
     yield Fault("reset", "content", probability=_SHARE, after_octets=700), "reset-at-700"
 
 
-#: After two, six and eleven pieces of content, each in another way.
+#: After one, three and five pieces of content, each in another way.
 _BREAKING = Plan(
     (
-        Fault("reset", "content", probability=0.35, after_content=2),
-        Fault("cut", "content", probability=0.5, after_content=6),
-        Fault("error_in_200", "content", after_content=11),
+        Fault("reset", "content", probability=0.35, after_content=1),
+        Fault("cut", "content", probability=0.5, after_content=3),
+        Fault("error_in_200", "content", after_content=5),
     )
 )
 
