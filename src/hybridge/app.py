@@ -19,8 +19,9 @@ from hybridge.config import Config, load
 from hybridge.exchange import Exchange
 from hybridge.ledger.books import Books
 from hybridge.ledger.store import Ledger
-    books = Books(ledger, assembled.rates, now_us, [metrics, health.count])
-    exchange = Exchange(assembled.router, walk, upstream, books, hedging if hedged else None)
+from hybridge.money import PPM, Rates
+from hybridge.observers import gauges
+from hybridge.observers.health import Health
 from hybridge.observers.metrics import Metrics
 from hybridge.observers.samples import Sample
 from hybridge.providers.catalog import Catalog
@@ -126,8 +127,6 @@ def start(assembled: Assembled, ledger: Ledger, before: Running | None = None) -
         wanted = retries.get(model.name, usual) if model else usual
         return Walk(plan.deployments, breakers, pools, wanted, config.routing.content_filter)
 
-    hedged = {name: _hedging(config) for name, model in config.models.items() if model.hedge}
-
     def hedging(request: Request) -> Hedging | None:
         model = catalog.resolve(request.model)
         return None if model is None else hedged.get(model.name)
@@ -135,6 +134,7 @@ def start(assembled: Assembled, ledger: Ledger, before: Running | None = None) -
     transport, fetcher = (before.transport, before.fetcher) if before else (HttpTransport(), ImageFetcher())
     metrics = before.metrics if before else Metrics(_listed(assembled))
     health = before.health if before else Health(now_us)
+    hedged = {name: _hedging(config, health) for name, model in config.models.items() if model.hedge}
     traffic = before.traffic if before else Traffic()
     ids = before.ids if before else RequestIds(_secret(ledger), now_us=now_us)
     upstream = Upstream(
@@ -145,13 +145,8 @@ def start(assembled: Assembled, ledger: Ledger, before: Running | None = None) -
         agent=f"hybridge/{__version__}",
         filter_fails=config.routing.content_filter == "fallback",
     )
-<<<<<<< HEAD
-    books = Books(ledger, assembled.rates, now_us, [metrics])
-    exchange = Exchange(assembled.router, walk, upstream, books, hedging if hedged else None)
-=======
     books = Books(ledger, assembled.rates, now_us, [metrics, health.count])
-    exchange = Exchange(assembled.router, walk, upstream, books)
->>>>>>> cd0dcf1 (Metrics tell how deployments did in the last five minutes; their reference is made from the program)
+    exchange = Exchange(assembled.router, walk, upstream, books, hedging if hedged else None)
     assert catalog.providers.keys() == pools.keys()
     running = Running(assembled, exchange, ids, ledger, breakers, pools, transport, fetcher, metrics, health, traffic)
     metrics.listed = health.listed = _listed(assembled)
@@ -285,9 +280,13 @@ def _retries(config: Config, name: str) -> Retries:
     return Retries(own.attempts, own.per_request, own.deadline)
 
 
-def _hedging(config: Config) -> Hedging:
+def _hedging(config: Config, health: Health) -> Hedging:
     given = config.hedging
-    return Hedging(lambda deployment, stream: None, given.share / PPM, given.least, given.at_first)
+
+    def late(deployment: str, stream: bool) -> float | None:
+        return (health.first_token_p if stream else health.total_p)(deployment, given.percentile)
+
+    return Hedging(late, given.share / PPM, given.least, given.at_first)
 
 
 def _virtual(name: str, models: tuple[str, ...] | None) -> VirtualKey:

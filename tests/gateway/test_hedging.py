@@ -7,6 +7,7 @@ from typing import Any
 
 from tests.gateway.asking import CHUNKS, ask, chain, events, in_each_dialect
 from tests.gateway.harness import Link, Received, Script, Upstream, answering, gateway, openai_reply, streaming
+from tests.supervisor.serving import until
 
 
 def hedged(*upstreams: Upstream, **more: Any) -> dict[str, Any]:
@@ -112,13 +113,11 @@ async def test_a_client_that_leaves_gives_both_up() -> None:
     lefts = [asyncio.Event(), asyncio.Event()]
     async with Upstream(silent(lefts[0])) as a, Upstream(silent(lefts[1])) as b, gateway(hedged(a, b)) as running:
         task = asyncio.create_task(ask(running, "openai"))
-        while not b.received:
-            await asyncio.sleep(0.01)
+        await until(lambda: bool(b.received))
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         await asyncio.wait_for(asyncio.gather(*(left.wait() for left in lefts)), 5)
-        while not running.entries:
-            await asyncio.sleep(0.01)
+        await until(lambda: bool(running.entries))
         (entry,) = running.entries
         assert entry.status == 499
         assert [one.error_class for one in entry.attempts] == ["client_gone", "client_gone"]
