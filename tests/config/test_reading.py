@@ -336,7 +336,6 @@ def test_every_problem_has_its_place(text: str, expected: str) -> None:
             "access.keys[0].passthrough: passthrough of a key",
         ),
         ("access: {keys: [{name: a, key: env:A_KEY, budget: 5 USD/day}]}", "access.keys[0].budget: budget of a key"),
-        ("models: {m: {hedge: true}}", "models.m.hedge: hedging"),
         ("models: {m: {cache: {mode: semantic}}}", "models.m.cache.mode: the semantic cache"),
         (
             "experiments: [{name: a, model: m, variants: {b: {model: c, weight: 1}}}]",
