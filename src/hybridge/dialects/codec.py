@@ -268,10 +268,13 @@ class Translation:
     def _heard(self, events: list[Event]) -> list[Event]:
         self.progress += 1
         for at, event in enumerate(events):
-            if isinstance(event, Failed):
+            if type(event) is TextDelta:
+                self.content = True
+                self.said += len(event.text)
+            elif isinstance(event, Failed):
                 self.error = event.error
                 return events[:at]
-            if isinstance(event, UsageEvent):
+            elif isinstance(event, UsageEvent):
                 self.usage = event.usage
             elif isinstance(event, Finish):
                 self.stop = event.stop

@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from io import BytesIO
+from typing import Generic, TypeVar
 
 import msgspec
+from msgspec import Struct
 
 #: Changes what does not stand for itself in a JSON string, and nothing else.
 _ODD = bytes.maketrans(bytes((*range(32), 0x22, 0x5C)), b'"' * 32 + b'\\"')
@@ -20,25 +23,61 @@ _string = re.compile(
 ).fullmatch
 _padding = re.compile(rb'"(?:obfuscation|p)": ?"([0-9A-Za-z]*)"').search
 _text = msgspec.json.Decoder(str).decode
+_texts = msgspec.json.Decoder(list[str]).decode
 _PROBE = b"probe"
 _CR, _ESCAPE = b"\r\\"
 _NONE: list[bytes] = []
-#: So many bytes at the end of an event are looked for: few, and none that is frequent.
-_END = 3
 #: How much of a chunk is looked at together, in bytes.
 _WINDOW = 16_384
 #: After so many examples like which nothing was, no further one is taken.
 _TRIES = 4
+#: So many examples of earlier streams are kept: each provider has one or two ways to say words.
+_EXAMPLES = 16
+
+_T = TypeVar("_T")
+
+
+class Example(Struct, Generic[_T], frozen=True, gc=False):
+    """What stands around the words of plain events, and `about` them what else a dialect knows.
+
+    `before` and `after` are the parts of it in the line of the words: the one at `line` of an event's `lines`.
+    """
+
+    head: bytes
+    middle: bytes
+    tail: bytes
+    before: bytes
+    after: bytes
+    line: int
+    lines: int
+    about: _T
+
+
+class Examples(Generic[_T]):
+    """Examples that outlive the streams they came from, the latest first."""
+
+    __slots__ = ("kept",)
+
+    def __init__(self) -> None:
+        self.kept: tuple[Example[_T], ...] = ()
+
+    def keep(self, example: Example[_T]) -> None:
+        """Take one more; the oldest gives way."""
+        if example not in self.kept:
+            self.kept = (example, *self.kept[: _EXAMPLES - 1])
 
 
 class Plain:
     """How plain events of a stream look: an example with a gap for its words. Without an example nothing is plain."""
 
-    __slots__ = ("_fruitless", "_gap", "_head", "_middle", "_size", "_tail")
+    __slots__ = ("_after", "_before", "_fruitless", "_gap", "_head", "_line", "_lines", "_middle", "_size", "_tail")
 
     def __init__(self) -> None:
         self._head = self._middle = self._tail = b""
         self._gap = slice(0)
+        #: What stands around the words in their line, which one of an event's lines that is, and how many these are.
+        self._before = self._after = b""
+        self._line = self._lines = 0
         #: Of head and tail together; no chunk is shorter than nothing.
         self._size = -1
         self._fruitless = 0
@@ -64,22 +103,23 @@ class Plain:
         """The words of each of the plain events that follow one another from `at` on, and where the last one ends."""
         if self._size < 0 or not chunk.startswith(self._head, at):
             return _NONE, at
-        end = self._tail[-_END:]
-        events = chunk[at : at + _WINDOW].split(end)
-        # The last one has no end here.
-        events.pop()
-        while events and not self.alone(events[-1] + end):
-            events.pop()
-        words, size = self._words(events, chunk, at)
+        stream = BytesIO(chunk)
+        stream.seek(at)
+        # Of each event the line that holds its words.
+        lines = stream.readlines(_WINDOW)[self._line :: self._lines]
+        before, after = self._before, self._after
+        while lines and not (lines[-1].startswith(before) and lines[-1].endswith(after)):
+            lines.pop()
+        words, size = self._words(lines, chunk, at)
         if not words:
             # Something else stands between them.
-            words, size = self._words(events[:1], chunk, at)
+            words, size = self._words(lines[:1], chunk, at)
         return words, at + size
 
-    def _words(self, events: list[bytes], chunk: bytes, at: int) -> tuple[list[bytes], int]:
-        """The words of `events` and the bytes these have in `chunk`; none and 0 unless all of them are plain."""
+    def _words(self, lines: list[bytes], chunk: bytes, at: int) -> tuple[list[bytes], int]:
+        """The words in `lines` and the bytes that their events have in `chunk`; none and 0 unless all are plain."""
         gap, head, tail = self._gap, self._head, self._tail
-        words = [event[gap] for event in events]
+        words = [line[gap] for line in lines]
         inside = (tail + head).join(words)
         start = at + len(head)
         if not (words and chunk.startswith(inside, start) and chunk.startswith(tail, start + len(inside))):
@@ -109,13 +149,51 @@ class Plain:
         # With other words there it must say those.
         if read(head + _PROBE + tail) != _PROBE:
             return False
-        self._middle = b""
+        middle = b""
         if padding := _padding(tail):
-            self._middle, tail = tail[: padding.start(1)], tail[padding.end(1) :]
-        self._head, self._tail = head, tail
-        self._gap = slice(len(head), _END - len(tail))
-        self._size = len(head) + len(tail)
+            middle, tail = tail[: padding.start(1)], tail[padding.end(1) :]
+        before, after = head[head.rfind(b"\n") + 1 :], tail[: tail.find(b"\n") + 1]
+        line = head.count(b"\n")
+        self._follow(Example(head, middle, tail, before, after, line, line + tail.count(b"\n"), None), b"")
         return True
+
+    def recall(self, event: bytes, examples: Examples[_T], envelope: bytes = b"") -> tuple[bytes, _T] | None:
+        """The words of an event that is like an example of another stream, now taken as this one's; and about it.
+
+        The `envelope` with which the event begins stands before the example, in its first line.
+        """
+        rest = event[len(envelope) :]
+        for example in examples.kept:
+            if rest.startswith(example.head) and rest.endswith(example.tail):
+                self._follow(example, envelope)
+                if words := self.alone(event):
+                    return words, example.about
+        return None
+
+    def _follow(self, example: Example[_T], envelope: bytes) -> None:
+        self._head, self._middle, self._tail = envelope + example.head, example.middle, example.tail
+        self._before, self._after = envelope + example.before, example.after
+        self._line, self._lines = example.line, example.lines
+        self._gap = slice(len(self._before), -len(self._after))
+        self._size = len(self._head) + len(self._tail)
+
+    def keep(self, examples: Examples[_T], about: _T, envelope: bytes = b"") -> None:
+        """Keep the example for other streams, without the `envelope` with which it begins."""
+        head, before = self._head, self._before
+        if envelope and self._line:
+            # It is no part of the line that is looked at.
+            return
+        size = len(envelope)
+        about_words = (before[size:], self._after, self._line, self._lines)
+        examples.keep(Example(head[size:], self._middle, self._tail, *about_words, about))
+
+
+def texts_of(words: list[bytes]) -> list[str] | None:
+    """The texts that the words of several events stand for; `None` if any are no text."""
+    try:
+        return _texts(b'["%b"]' % b'","'.join(words))
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
 
 
 def text_of(words: bytes) -> str | None:

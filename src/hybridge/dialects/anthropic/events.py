@@ -15,6 +15,7 @@ from hybridge.dialects.anthropic.errors import reported
 from hybridge.dialects.anthropic.places import UNREADABLE
 from hybridge.dialects.anthropic.reply import StopDetails
 from hybridge.dialects.blame import said
+from hybridge.dialects.plain import Examples, Plain
 from hybridge.dialects.sse import data_of
 from hybridge.errors import MalformedAnswer, ProviderError
 
@@ -103,6 +104,9 @@ _BEFORE, _AFTER = b"event: content_block_delta\ndata: ", b"\n\n"
 _AROUND = len(_BEFORE + _AFTER)
 _CR, _LF = b"\r\n"
 
+#: Plain events of earlier streams.
+_spoken: Examples[None] = Examples()
+
 
 def more_in(block: bytes, decode: Callable[[bytes], _T]) -> _T | None:
     """What `decode` makes of a block that is one `content_block_delta` in its usual form; `None` for any other."""
@@ -130,6 +134,16 @@ def words_of(block: bytes) -> bytes:
     # A padding behind the delta differs from event to event.
     more = None if block.endswith(b" }\n\n") else more_in(block, _decode_words)
     return b"" if more is None else bytes(more.delta.words)[1:-1]
+
+
+def learn_words(plain: Plain, block: bytes) -> bool:
+    """Take a block as the example of those that are like it, if it says words and nothing else."""
+    if plain.recall(block, _spoken):
+        return True
+    learnt = plain.learn(block, words_of(block), words_of)
+    if learnt:
+        plain.keep(_spoken, None)
+    return learnt
 
 
 def read_event(data: bytes) -> WireEvent | None:

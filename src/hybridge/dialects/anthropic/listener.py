@@ -13,11 +13,11 @@ from hybridge.dialects.anthropic.events import (
     Ending,
     Opening,
     error_in,
+    learn_words,
     more_in,
     named_data,
     read_event,
     read_more,
-    words_of,
 )
 from hybridge.dialects.anthropic.places import UNREADABLE
 from hybridge.dialects.anthropic.reply import stop_reason
@@ -133,7 +133,7 @@ class Listener:
             self.said += said
             self.content = True
             if self._plain.learns:
-                self._plain.learn(block, words_of(block), words_of)
+                learn_words(self._plain, block)
         elif delta.signature:
             self.content = True
 

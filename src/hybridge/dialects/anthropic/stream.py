@@ -5,6 +5,8 @@ Source: https://platform.claude.com/docs/en/build-with-claude/streaming.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from msgspec import Struct
 
 from hybridge.chat import (
@@ -28,17 +30,17 @@ from hybridge.dialects.anthropic.events import (
     WireEvent,
     decode_more,
     error_in,
+    learn_words,
     more_in,
     named_data,
     read_event,
     read_more,
-    words_of,
 )
 from hybridge.dialects.anthropic.marks import FOREIGN_CALL, unmarked
 from hybridge.dialects.anthropic.reply import stop_reason
 from hybridge.dialects.anthropic.tools import JSON_TOOL
 from hybridge.dialects.anthropic.usage import Meter
-from hybridge.dialects.plain import Plain, text_of
+from hybridge.dialects.plain import Plain, text_of, texts_of
 from hybridge.dialects.sse import Splitter
 from hybridge.errors import MalformedAnswer, ProviderError
 from hybridge.types import Quirks
@@ -87,9 +89,8 @@ class Decoder:
         at = 0
         while at < len(chunk) and not (self._failed or self.ended):
             said, end = self._plain.run(chunk, at) if self._is_between else ([], at)
-            texts = [text for words in said if (text := text_of(words)) is not None]
-            if texts and len(texts) == len(said):
-                events += map(self._like, texts)
+            if said and (texts := texts_of(said)) is not None:
+                events += self._alike(texts)
                 at = end
             else:
                 blocks, at = self._splitter.step(chunk, at)
@@ -194,7 +195,7 @@ class Decoder:
             return []
         # The JSON tool's text is not among the words that are kept.
         speaks = more.delta.type == "text_delta" or type(event) is not TextDelta
-        if speaks and self._plain.learns and self._plain.learn(block, words_of(block), words_of):
+        if speaks and self._plain.learns and learn_words(self._plain, block):
             self._example = event
         return [event]
 
@@ -219,6 +220,12 @@ class Decoder:
             return ReasoningDelta(text, origin=example.origin, block=example.block)
         self._text.append(text)
         return TextDelta(text)
+
+    def _alike(self, texts: list[str]) -> Iterable[Event]:
+        if type(self._example) is not TextDelta:
+            return map(self._like, texts)
+        self._text += texts
+        return map(TextDelta, texts)
 
     def _arguments(self, opened: _Open, text: str) -> Event:
         opened.said = True

@@ -87,6 +87,17 @@ def words_in(chunk: HeardChunk) -> bytes:
     return _first((delta.content, delta.reasoning_content, delta.reasoning)) or _arguments(delta.tool_calls or ())
 
 
+def reason_alone(chunk: HeardChunk) -> str | None:
+    """The finish reason (`""` if it has none) of a chunk without words that tells nothing else; `None` of any other."""
+    choices = chunk.choices or ()
+    if len(choices) != 1 or chunk.usage not in NOTHING or chunk.error not in NOTHING:
+        return None
+    choice = choices[0]
+    if choice.usage not in NOTHING or choice.error not in NOTHING:
+        return None
+    return choice.finish_reason or ""
+
+
 def _arguments(calls: Sequence[_HeardCall]) -> bytes:
     return _inside(calls[0].function.arguments) if len(calls) == 1 and calls[0].function is not None else b""
 

@@ -15,7 +15,8 @@ from hybridge.dialects.openai.errors import error_inside
 from hybridge.dialects.openai.reply import FAILURES, stop_of
 from hybridge.dialects.openai.stream import DONE, error_in, gave_up, unreadable
 from hybridge.dialects.openai.usage import usage_at, usage_of
-from hybridge.dialects.plain import Plain
+from hybridge.dialects.openai.usual import Silent, envelope_of, rest_of
+from hybridge.dialects.plain import Examples, Plain
 from hybridge.dialects.quirks import asks
 from hybridge.dialects.sse import Splitter, data_of
 from hybridge.errors import ProviderError
@@ -23,6 +24,11 @@ from hybridge.money import Usage
 from hybridge.types import Quirks
 
 _LAST = b"data: %b\n\n" % DONE
+
+#: Plain events of earlier streams, from behind their envelopes on, each with what it counts beside its words.
+_spoken: Examples[int] = Examples()
+#: Events of earlier streams that say no words, from behind their envelopes on: the reason each gives to finish.
+_silent = Silent()
 
 
 class Listener:
@@ -34,6 +40,7 @@ class Listener:
     __slots__ = (
         "_beside",
         "_ended",
+        "_envelope",
         "_plain",
         "_quirks",
         "_splitter",
@@ -59,6 +66,8 @@ class Listener:
         self._plain = Plain()
         #: What a plain event counts beside its words.
         self._beside = 0
+        #: What stands before the choices of this stream's chunks; `b""` as long as that is not known.
+        self._envelope = b""
         self._ended = False
 
     def feed(self, chunk: bytes) -> bytes:
@@ -97,11 +106,15 @@ class Listener:
             whole = not splitter.pending
             words, end = plain.run(chunk, at) if whole else ([], at)
             if words:
-                self.said += len(words) * self._beside + sum(map(len, words))
+                self.said += len(words) * self._beside + len(b"".join(words))
                 self.progress = progress + 1
             else:
                 blocks, end = splitter.step(chunk, at)
-                told = self._hear(blocks, progress + 1)
+                told = blocks
+                if whole and len(blocks) == 1 and self._recall(blocks[0]):
+                    self.progress = progress + 1
+                else:
+                    told = self._hear(blocks, progress + 1)
                 if not whole or len(told) != 1 or len(told[0]) != end - at:
                     out += (chunk[kept:at], *told)
                     kept = end
@@ -110,6 +123,32 @@ class Listener:
             return chunk
         out.append(chunk[kept:at])
         return b"".join(out)
+
+    def _recall(self, event: bytes) -> bool:
+        """Hear an event that means what one of an earlier stream meant; whether there is such a one."""
+        if event == _LAST:
+            self._ended = True
+            return True
+        if self._quirks.usage_path:
+            # Usage might stand in what is not compared.
+            return False
+        envelope = self._envelope
+        if not (envelope and event.startswith(envelope)):
+            envelope = self._envelope = envelope_of(event)
+        rest = rest_of(event, envelope)
+        if not rest:
+            return False
+        reason = _silent.reason(rest)
+        if reason is not None:
+            if reason:
+                self._finish(reason)
+            return True
+        found = self._plain.recall(event, _spoken, envelope)
+        if found is not None:
+            words, self._beside = found
+            self.content = True
+            self.said += self._beside + len(words)
+        return found is not None
 
     def _hear(self, blocks: list[bytes], progress: int) -> list[bytes]:
         """Hear events up to an error; those for the client. One that is no mere comment sets `progress`."""
@@ -144,10 +183,23 @@ class Listener:
         told = False
         if chunk.usage not in heard.NOTHING or self._quirks.usage_path:
             told = self._hear_usage(chunk.usage, data)
-        words = heard.words_in(chunk) if self._plain.learns and not (told or name) else b""
-        if words and self._plain.learn(block, words, heard.words):
-            self._beside = self.said - before - len(words)
+        if not (told or name or self.error):
+            self._learn(block, chunk, self.said - before)
         return self.error is None and (bool(chunk.choices) or not (told and self._withhold))
+
+    def _learn(self, block: bytes, chunk: heard.HeardChunk, said: int) -> None:
+        """Take in how an event looks that counted nothing but `said` characters, for those that look like it."""
+        envelope = self._envelope
+        usual = envelope != b"" and block.startswith(envelope) and not self._quirks.usage_path
+        if not said:
+            if usual and (reason := heard.reason_alone(chunk)) is not None and block.endswith(b"\n\n"):
+                _silent.keep(block[len(envelope) :], reason)
+            return
+        words = heard.words_in(chunk) if self._plain.learns else b""
+        if words and self._plain.learn(block, words, heard.words):
+            self._beside = said - len(words)
+            if usual:
+                self._plain.keep(_spoken, self._beside, envelope)
 
     def _choice(self, choice: heard.HeardChoice) -> None:
         if choice.delta is not None:

@@ -26,7 +26,8 @@ from hybridge.dialects.openai.errors import error_inside
 from hybridge.dialects.openai.reasoning import Detail, deltas_of
 from hybridge.dialects.openai.reply import FAILURES, WireFunction, WireText, settle, stop_of, thoughts
 from hybridge.dialects.openai.usage import usage_at, usage_of
-from hybridge.dialects.plain import Plain, text_of
+from hybridge.dialects.openai.usual import envelope_of
+from hybridge.dialects.plain import Examples, Plain, text_of, texts_of
 from hybridge.dialects.quirks import asks
 from hybridge.dialects.sse import Splitter, data_of
 from hybridge.errors import Broken, MalformedAnswer, ProviderError
@@ -63,6 +64,8 @@ class _Chunk(Struct):
     error: Raw = _NONE
 
 
+#: Plain events of earlier streams, from behind their envelopes on.
+_spoken: Examples[None] = Examples()
 _chunks = msgspec.json.Decoder(_Chunk)
 
 
@@ -104,8 +107,7 @@ class Decoder:
         at = 0
         while at < len(chunk) and not self._failed:
             said, end = ([], at) if splitter.pending else plain.run(chunk, at)
-            texts = [text for words in said if (text := text_of(words)) is not None]
-            if texts and len(texts) == len(said):
+            if said and (texts := texts_of(said)) is not None:
                 events += map(self._delta_of, texts)
                 at = end
             else:
@@ -133,8 +135,13 @@ class Decoder:
         # If the block says words and nothing else, they are those of the only event that came of it.
         if not self._plain.learns or not isinstance(event, (TextDelta, ReasoningDelta)):
             return
-        if self._plain.learn(block, heard.words(block), heard.words):
+        envelope = envelope_of(block)
+        if envelope and self._plain.recall(block, _spoken, envelope):
             self._delta_of = type(event)
+        elif self._plain.learn(block, heard.words(block), heard.words):
+            self._delta_of = type(event)
+            if envelope:
+                self._plain.keep(_spoken, None, envelope)
 
     def _read(self, name: str, data: bytes, events: list[Event]) -> None:
         if data.startswith(DONE):

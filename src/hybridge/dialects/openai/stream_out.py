@@ -51,7 +51,7 @@ class Encoder:
             return self._before_text + _encode(event.text) + self._after_text
         out: list[bytes] = []
         for event in events:
-            if isinstance(event, TextDelta) and self._started:
+            if type(event) is TextDelta and self._started:
                 out += (self._before_text, _encode(event.text), self._after_text)
             else:
                 self._encode(event, out)
