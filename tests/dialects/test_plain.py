@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from hybridge.dialects.plain import Plain, text_of
+from hybridge.dialects.plain import Examples, Plain, text_of, texts_of
 
 _WORDS = re.compile(rb'data: \{"text":"((?:[^"\\]|\\.)*)"[^\n]*\}\n\n')
 
@@ -144,6 +144,54 @@ def test_a_stream_that_never_repeats_is_given_up() -> None:
         assert lasting.alone(event(b"b", frame)) == b"b"
 
 
+def test_an_example_of_another_stream_is_taken_if_an_event_is_like_it() -> None:
+    examples: Examples[str] = Examples()
+    learnt(event(b"a")).keep(examples, "short")
+    learnt(event(b"a", b',"p":"x"')).keep(examples, "padded")
+    learnt(event(b"a", b',"b":1')).keep(examples, "long")
+    for more, about in ((b"", "short"), (b',"p":"yy"', "padded"), (b',"b":1', "long")):
+        plain = Plain()
+        assert plain.recall(event(b"word", more), examples) == (b"word", about)
+        assert plain.run(event(b"x", more) * 3, 0) == ([b"x"] * 3, 3 * len(event(b"x", more)))
+    for other in (event(b""), event(b'"'), event(b"a", b',"b":2'), event(b"a", b',"p":"y-"'), b"", b"\n\n"):
+        plain = Plain()
+        assert plain.recall(other, examples) is None
+        assert plain.alone(other) == b""
+
+
+def test_an_envelope_is_no_part_of_an_example() -> None:
+    examples: Examples[None] = Examples()
+    plain = learnt(event(b"a"))
+    plain.keep(examples, None, b"data: ")
+    assert examples.kept[0].head == b'{"text":"'
+    other = Plain()
+    assert other.recall(b"id: 7\n" + event(b"b"), examples, b"id: 7\ndata: ") == (b"b", None)
+    assert other.alone(b"id: 7\n" + event(b"c")) == b"c"
+    assert other.alone(event(b"c")) == b""
+
+
+def test_examples_are_bounded_and_the_latest_is_first() -> None:
+    examples: Examples[int] = Examples()
+    for at in range(100):
+        learnt(event(b"a", b',"b":%d' % at)).keep(examples, at)
+        learnt(event(b"a", b',"b":%d' % at)).keep(examples, at)
+    assert [example.about for example in examples.kept] == list(range(99, 83, -1))
+
+
+def test_a_run_of_events_with_several_lines() -> None:
+    def named(words: bytes) -> bytes:
+        return b"event: x\n" + event(words)
+
+    def words_of(block: bytes) -> bytes:
+        return read(block.removeprefix(b"event: x\n"))
+
+    plain = Plain()
+    assert plain.learn(named(b"a"), b"a", words_of)
+    chunk = b": hello\n\n" + b"".join(map(named, (b"a", b"b", b"c d"))) + event(b"e")
+    assert plain.run(chunk, 9) == ([b"a", b"b", b"c d"], len(chunk) - len(event(b"e")))
+    assert plain.run(chunk.replace(b"x\ndata", b"y\ndata"), 9) == ([], 9)
+
+
 def test_a_long_run_is_taken_in_pieces() -> None:
     plain = learnt(event(b"first"))
     one = event(b"w" * 50)
@@ -172,3 +220,10 @@ def test_a_long_run_is_taken_in_pieces() -> None:
 )
 def test_what_words_stand_for(words: bytes, text: str | None) -> None:
     assert text_of(words) == text
+
+
+def test_texts_are_those_of_each() -> None:
+    words = [b"a", b'\\u00e9\\n\\"', "\u00e9".encode(), b" ", b"\\ud83d\\ude00"]
+    assert texts_of(words) == [text_of(piece) for piece in words]
+    for bad in (b"\xff", b"\\ud83d"):
+        assert texts_of([*words, bad]) is None
