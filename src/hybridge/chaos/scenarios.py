@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import time
@@ -11,9 +12,9 @@ from collections.abc import Awaitable, Callable, Iterator
 from msgspec import Struct
 
 from hybridge.chaos.client import Told
-from hybridge.chaos.plan import ALLOWED, Fault, How, Plan
+from hybridge.chaos.plan import ALLOWED, Fault, How, Kind, Plan
 from hybridge.chaos.row import Row, tally
-from hybridge.chaos.stage import QUICK, Setting, Stage, spoilt
+from hybridge.chaos.stage import QUICK, Setting, Stage, server, spoilt
 from hybridge.simulator.recital import WAYS
 from hybridge.simulator.scenario import Latency
 
@@ -34,7 +35,11 @@ _WRITTEN_S = 0.5
 #: A share of the requests meets the fault, so that those that do not are checked too.
 _SHARE = 0.5
 
-_SLOWLY = Setting(latency=Latency(150, 500), tokens_per_second=300, config={"breaker": {}})
+#: Answers that take long enough for many to be under way at once.
+_SLOWLY = Setting(latency=Latency(1_000, 2_000), tokens_per_second=50, config={"breaker": {}})
+#: So much of what may be under way is, when a provider is killed; and how long to wait for that.
+_MOST = 0.5
+_PATIENCE_S = 20.0
 
 
 class Load(Struct, frozen=True):
@@ -73,8 +78,8 @@ def all_scenarios() -> Iterator[Scenario]:
         name = f"streams-broken-continue-{way}"
         yield Scenario(name, "content", f"streams break, the next goes on: {way}", setting, _recovered("continue"))
     yield Scenario("malformed", "none", "30 % malformed requests", Setting(config={"breaker": {}}), _malformed)
-    workers = {"server": {"port": 0, "admin_port": 0, "workers": 2, "drain": "10s"}}
-    yield Scenario("worker-killed", "any", "one worker of two is killed", Setting(config=workers), _worker_killed)
+    two = Setting(latency=Latency(150, 500), tokens_per_second=300, config={"server": server(workers=2)})
+    yield Scenario("worker-killed", "any", "one worker of two is killed", two, _worker_killed)
     yield Scenario(
         "total-outage", "head", "all legs refuse, then return", Setting(config={"breaker": {}}), _total_outage
     )
@@ -99,12 +104,13 @@ def _faults() -> Iterator[tuple[Fault, str]]:
     yield Fault("reset", "content", probability=_SHARE, after_octets=700), "reset-at-700"
 
 
-#: After one, three and five pieces of content, each in another way.
+_WAYS_TO_BREAK: tuple[Kind, ...] = ("reset", "cut", "error_in_200", "reset", "cut")
+
+#: Every stream breaks: after one to five pieces of content, a fifth of them each, in one of three ways.
 _BREAKING = Plan(
-    (
-        Fault("reset", "content", probability=0.35, after_content=1),
-        Fault("cut", "content", probability=0.5, after_content=3),
-        Fault("error_in_200", "content", after_content=5),
+    tuple(
+        Fault(kind, "content", probability=1 / (6 - pieces), after_content=pieces)
+        for pieces, kind in enumerate(_WAYS_TO_BREAK, 1)
     )
 )
 
@@ -140,7 +146,11 @@ def _outage(how: How) -> Play:
 
 async def _provider_killed(stage: Stage, load: Load, row: Row) -> None:
     """While most are waiting for their first content, and some have had it."""
-    asking = asyncio.create_task(stage.load(stage.questions(max(load.requests, load.parallel)), load.parallel))
+    asking = asyncio.create_task(stage.load(stage.questions(max(load.requests, 2 * load.parallel)), load.parallel))
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_PATIENCE_S):
+            while len(stage.north.under_way) < _MOST * load.parallel:  # noqa: ASYNC110 - nobody tells us
+                await asyncio.sleep(0.01)
     await asyncio.sleep(_QUIET_S / 2)
     waiting = len(stage.north.under_way)
     await stage.north.go_down("refuse")
@@ -198,6 +208,7 @@ async def _worker_killed(stage: Stage, load: Load, row: Row) -> None:
     row.note(f"{len(lost)} connections ended with the worker; {len(after)} requests were served after it")
     row.note(f"{len(missing)} answers are not in the ledger, answered at most {max([*ages, 0]) * 1000:.0f} ms before")
     row.expect(bool(others) and bool(after), "there was no other worker")
+    row.expect(all(one.outcome == "whole" for one in after), "a request that came later was not served")
     row.expect(not row.early, f"{row.early} failures before content")
     row.expect(all(age < _WRITTEN_S for age in ages), "a row was lost that must have been written")
 

@@ -43,6 +43,11 @@ QUICK = {"connect": "1s", "first_token": "2s", "first_token_reasoning": "2s", "i
 PATIENT = {"failures": 1_000_000}
 
 
+def server(workers: int = 1) -> dict[str, Any]:
+    """The section of the configuration."""
+    return {"port": 0, "admin_port": 0, "workers": workers, "drain": "10s"}
+
+
 class Setting(Struct, frozen=True):
     """What is different from one scenario's stage to the next."""
 
@@ -97,7 +102,7 @@ class Stage:
     def _configuration(self) -> dict[str, Any]:
         proxies = {"north": self.north, "south": self.south}
         return {
-            "server": {"port": 0, "admin_port": 0, "workers": 1, "drain": "10s"},
+            "server": server(),
             "providers": {
                 f"{leg}-{dialect}": {
                     "kind": "direct",

@@ -21,7 +21,7 @@ _PLAN = click.option(
     "plan_file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="FILE.yaml",
-    help="The faults, as docs/how-to/break-things-on-purpose.md describes them.",
+    help="The faults, as docs/reference/chaos.md describes them.",
 )
 _SEED = click.option("--seed", type=int, default=0, show_default=True, help="What is hit depends on it alone.")
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from hybridge.chaos import reference as chaos
 from hybridge.cli.program import COMMANDS, hybridge
 from hybridge.config import reference, schema
 from hybridge.observers.samples import FAMILIES
@@ -49,6 +50,8 @@ def markdown() -> str:
         command = hybridge.get_command(click.Context(hybridge), name)
         assert command is not None
         pages.append(_page(f"hybridge {name}", command))
+        if isinstance(command, click.Group):
+            pages += [_page(f"hybridge {name} {sub}", one) for sub, one in command.commands.items()]
     return "\n".join(pages)
 
 
@@ -58,6 +61,7 @@ def files() -> dict[str, str]:
         "docs/reference/cli.md": markdown(),
         "docs/reference/config.md": reference.markdown(),
         "docs/reference/metrics.md": metrics(),
+        "docs/reference/chaos.md": chaos.markdown(),
         "schema/hybridge.schema.json": schema.text(),
     }
 

@@ -77,8 +77,11 @@ class Connection:
 
     async def write(self, octets: bytes) -> None:
         """A piece of the body."""
-        if self._transport.is_closing() or (self._left is not None and self._left.done()):
-            raise Gone
+        if self._left is not None:
+            if self._transport.is_closing():
+                await self._left
+            if self._left.done():
+                raise Gone
         await self._send({"type": "http.response.body", "body": octets, "more_body": True})
         self.sent += len(octets)
 
