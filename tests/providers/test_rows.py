@@ -10,7 +10,7 @@ import hybridge.providers.row as room
 from hybridge.dialects import NAMES
 from hybridge.errors import ConfigError
 from hybridge.providers.auth import AUTH
-from hybridge.providers.row import Row, load_rows, parse_row, percent
+from hybridge.providers.row import Row, Rows, load_rows, parse_row, percent
 from hybridge.providers.table import markdown
 from hybridge.types import Bounds, Kind, Needs, Quirks
 
@@ -29,6 +29,21 @@ verified_on = 2026-11-22
 def test_there_are_enough() -> None:
     assert len(ROWS) >= 55
     assert [file.stem for file in FILES] == list(ROWS) == sorted(ROWS)
+
+
+def test_a_row_is_read_when_it_is_asked_for(tmp_path: Path) -> None:
+    for name, text in (("b", PLAIN), ("b-c", "name = 1"), ("a", "nothing at all")):
+        (tmp_path / f"{name}.toml").write_text(text, encoding="utf-8")
+    rows = Rows(tmp_path)
+    assert list(rows) == ["a", "b", "b-c"]
+    assert len(rows) == 3
+    assert "b-c" in rows
+    assert "c" not in rows
+    assert rows.get("c") is None
+    assert rows["b"] is rows["b"]
+    for wrong, key in (("a", r"rows/a\.toml: "), ("b-c", r"rows/b-c\.toml: .*name")):
+        with pytest.raises(ConfigError, match=key):
+            rows[wrong]
 
 
 def test_those_with_recordings_are_verified() -> None:

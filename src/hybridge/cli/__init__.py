@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import sys
+
+#: Objects that may come to be before the collector looks for cycles: what a start makes is there to stay.
+_YOUNG = 50_000
 
 
 def main() -> None:
@@ -12,6 +16,7 @@ def main() -> None:
 
         print(f"hybridge {__version__}")
         return
+    gc.set_threshold(_YOUNG)
     from hybridge.cli.program import run
 
     run()

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from functools import cache
-from importlib.resources import files
-from importlib.resources.abc import Traversable
+from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
@@ -146,6 +144,9 @@ def percent(text: str) -> int:
 
 def parse_row(provider: str, text: str) -> Row:
     """A row from its TOML. Raises `ConfigError` that names the file and the key."""
+    # A start whose providers have no row reads none.
+    import tomllib
+
     place = f"rows/{provider}.toml"
     try:
         keys: dict[str, Any] = tomllib.loads(text)
@@ -158,12 +159,33 @@ def parse_row(provider: str, text: str) -> Row:
     return row
 
 
+class Rows(Mapping[str, Row]):
+    """The rows of a folder by id, sorted; each is read when it is first asked for. Raises `ConfigError` then."""
+
+    def __init__(self, folder: Path) -> None:
+        self._files = {file.stem: file for file in sorted(folder.glob("*.toml"), key=lambda file: file.stem)}
+        self._read: dict[str, Row] = {}
+
+    def __getitem__(self, provider: str) -> Row:
+        row = self._read.get(provider)
+        if row is None:
+            row = self._read[provider] = parse_row(provider, self._files[provider].read_text("utf-8"))
+        return row
+
+    def __contains__(self, provider: object) -> bool:
+        return provider in self._files
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._files)
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+
 @cache
-def load_rows() -> Mapping[str, Row]:
-    """Every row that is shipped, by id, sorted. Raises `ConfigError`."""
-    folder: Traversable = files(__package__) / "rows"
-    names = sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
-    return {name: parse_row(name, (folder / f"{name}.toml").read_text("utf-8")) for name in names}
+def load_rows() -> Rows:
+    """Every row that is shipped."""
+    return Rows(Path(__file__).parent / "rows")
 
 
 def _any(name: str, patterns: tuple[str, ...]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 
 import msgspec
 from msgspec import Struct
@@ -96,5 +96,5 @@ class Snapshot(Struct, frozen=True, forbid_unknown_fields=True):
 @cache
 def load_snapshot(provider: str) -> Snapshot | None:
     """The shipped file of a provider, `None` if there is none."""
-    file = files(__package__) / "models" / f"{provider}.json"
+    file = Path(__file__).parent / "models" / f"{provider}.json"
     return msgspec.json.decode(file.read_bytes(), type=Snapshot) if file.is_file() else None
