@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -9,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from hybridge.providers.row import load_rows
+from hybridge.resilience.keys import fingerprint
 from tests.cli.running import CANARY, Shell
 
 TWO = """\
@@ -27,14 +29,16 @@ KEYS = {"OPENAI_API_KEY": CANARY, "OPENROUTER_API_KEY": CANARY}
 
 
 class Listed(BaseHTTPRequestHandler):
-    """A provider's list of models, for one good key."""
+    """A provider's list of models, for one good key; below `/open` for anybody."""
 
     def do_GET(self) -> None:
-        good = self.headers["authorization"] == f"Bearer {CANARY}"
-        self.send_response(200 if good and self.path == "/v1/models" else 401)
-        self.send_header("content-length", "2")
+        good = self.headers["authorization"] == f"Bearer {CANARY}" and self.path == "/v1/models"
+        listed = good or self.path == "/open/models"
+        body = json.dumps({"data": [{"id": "here-20260101"}]} if listed else {"error": {"message": "no"}}).encode()
+        self.send_response(200 if listed else 401)
+        self.send_header("content-length", str(len(body)))
         self.end_headers()
-        self.wfile.write(b"{}")
+        self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
@@ -123,6 +127,36 @@ def test_check_live_with_good_keys_is_content(shell: Shell, address: str) -> Non
     done = shell.run("check", "--live", GOOD=CANARY)
     assert (done.code, done.err) == (0, "")
     assert "it answers" in done.out
+
+
+def test_check_live_tells_which_models_are_missing_and_what_a_list_proves(shell: Shell, address: str) -> None:
+    shell.write(
+        "hybridge.yaml",
+        "providers:\n"
+        f"  mine: {{kind: direct, dialect: openai, base_url: '{address}', keys: [env:GOOD]}}\n"
+        f"  open: {{kind: direct, dialect: openai, base_url: '{address[:-3]}/open', keys: [env:GOOD]}}\n"
+        "models: {m: {deployments: [mine/here, mine/gone, open/gone]}}\n",
+    )
+    done = shell.run("check", "--live", "--format", "json", GOOD=CANARY)
+    assert done.code == 0
+    mine, public = done.json()["live"]
+    assert (mine["models"], mine["missing"], mine["balance"]) == (1, ["gone"], None)
+    assert (mine["fingerprint"], mine["said"]) == (fingerprint(CANARY), "it answers")
+    assert mine["ms"] >= 0
+    assert "proves no key" in public["said"]
+    (row,) = [
+        line.split()
+        for line in shell.run("check", "--live", GOOD=CANARY).out.splitlines()
+        if "env:GOOD" in line and "mine" in line
+    ]
+    assert row[:4] == ["mine", "env:GOOD", fingerprint(CANARY), "ok"]
+    assert row[5:7] == ["1", "gone"]
+
+
+def test_check_live_in_a_demo_asks_the_simulated_providers(shell: Shell) -> None:
+    done = shell.run("check", "--live", "--format", "json")
+    assert done.code == 0
+    assert [(one["ok"], one["models"] > 0) for one in done.json()["live"]] == [(True, True)] * 5
 
 
 def test_explain_shows_the_plan_and_why(shell: Shell) -> None:

@@ -27,13 +27,18 @@ _MISSED = Needs.VISION | Needs.TOOLS | Needs.JSON_SCHEMA | Needs.AUDIO_INPUT
 
 @click.command()
 @config_option
-@click.option("--live", is_flag=True, help="Ask every provider for its list of models, which costs nothing.")
+@click.option(
+    "--live",
+    is_flag=True,
+    help="Ask every provider what costs nothing: does it answer, take each key, list the models that are named?",
+)
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of the configuration, for editors.")
 @format_option
 def check(config_file: FilePath | None, live: bool, schema: bool, form: str) -> None:
     """Validate the configuration; print each route, and each problem with its place.
 
-    Exits 1 on an error. Warnings and errors go to stderr.
+    Exits 1 on an error; with --live also where a provider cannot be reached or refuses a key. Warnings and errors go
+    to stderr.
     """
     if schema:
         from hybridge.config.schema import text
@@ -112,7 +117,7 @@ def _lost(own: tuple[Deployment, ...], behind: tuple[Deployment, ...]) -> list[s
 def _probe(holding: Found, catalog: Catalog) -> list[dict[str, Any]]:
     from hybridge.cli.live import probe
 
-    return probe(holding.config, catalog)
+    return probe(holding, catalog)
 
 
 def _print(holding: Found, catalog: Catalog, probes: list[dict[str, Any]]) -> None:
@@ -124,10 +129,24 @@ def _print(holding: Found, catalog: Catalog, probes: list[dict[str, Any]]) -> No
     else:
         click.echo("no models are written; names find their deployments in the catalogue (`hybridge models`)")
     if probes:
-        lines = [
-            (probe["provider"], probe["key"], "ok" if probe["ok"] else "failed", probe["said"]) for probe in probes
-        ]
-        printing.table(("provider", "key", "live", "said"), lines)
+        columns = ("provider", "key", "fingerprint", "live", "ms", "models", "missing", "balance", "said")
+        printing.table(columns, map(_live, probes), right=("ms", "models", "balance"))
+
+
+def _live(probe: dict[str, Any]) -> tuple[str, ...]:
+    counted = ("" if probe[name] is None else str(probe[name]) for name in ("ms", "models"))
+    verdict = "ok" if probe["ok"] else "failed"
+    missing = " ".join(probe["missing"] or ())
+    return (
+        probe["provider"],
+        probe["key"],
+        probe["fingerprint"],
+        verdict,
+        *counted,
+        missing,
+        probe["balance"] or "",
+        probe["said"],
+    )
 
 
 def _rows(catalog: Catalog, name: str) -> Iterator[tuple[str, ...]]:

@@ -43,6 +43,8 @@ class Provider:
         self.timeouts: Mapping[str, float] = {**row.timeouts, **setting.timeouts}
         self.row = row
         self._surface = _surfaces(row, setting)
+        #: Where it tells what is left of a key's money; empty: nowhere.
+        self.balance_url = moved(row.balance.url, row.base_url, setting.base_url) if row.balance else ""
         self.stock = Stock()
 
     def __repr__(self) -> str:

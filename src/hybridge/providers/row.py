@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
+from msgspec import Struct
 
 from hybridge.dialects import NAMES as DIALECTS
 from hybridge.errors import ConfigError
@@ -63,6 +64,17 @@ class Branch(Door, frozen=True, forbid_unknown_fields=True, kw_only=True, rename
         return _any(name, self.match) and not _any(name, self.without)
 
 
+class Balance(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where a provider tells what is left of a key's money, for free: dotted paths into what is at `url`.
+
+    `currency` is such a path, too, or the currency's code itself.
+    """
+
+    url: str
+    amount: str
+    currency: str
+
+
 class Row(Door, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Everything Hybridge knows of a provider. `id` is the name of its file.
 
@@ -81,6 +93,7 @@ class Row(Door, frozen=True, forbid_unknown_fields=True, kw_only=True):
     key_required: bool = True
     #: Below `base_url`: the list of models, which costs nothing to ask for. Empty: there is none.
     models_path: str = "/models"
+    balance: Balance | None = None
     #: Further surfaces; the first that takes a model's name serves it, else the row itself.
     surfaces: tuple[Branch, ...] = ()
     #: Options of the configuration that are sent as headers: option → header.
@@ -200,6 +213,8 @@ def _problems(row: Row, keys: Mapping[str, Any]) -> list[str]:
         problems += _problems_of(door)
     if not _PERCENT.fullmatch(row.fee):
         problems.append(f"fee: {row.fee!r} is no percentage such as 5.5%")
+    if row.balance is not None and not row.balance.url.startswith("https://"):
+        problems.append(f"balance.url: {row.balance.url!r} is no https address")
     if row.key_required and not row.env:
         problems.append("env: names no variable for the key")
     needs = {need.lower() for need in Needs.__members__}
