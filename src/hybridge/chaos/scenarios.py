@@ -37,6 +37,8 @@ _SHARE = 0.5
 
 #: Answers that take long enough for many to be under way at once.
 _SLOWLY = Setting(latency=Latency(1_000, 2_000), tokens_per_second=50, config={"breaker": {}})
+#: Answers that last longer than anybody waits for a connection.
+_LONG = Setting(latency=Latency(500, 1_000), tokens_per_second=20, config={"breaker": {}})
 #: So much of what may be under way is, when a provider is killed; and how long to wait for that.
 _MOST = 0.5
 _PATIENCE_S = 20.0
@@ -77,6 +79,7 @@ def all_scenarios() -> Iterator[Scenario]:
         setting = Setting(plan=_BREAKING, continues=way)
         name = f"streams-broken-continue-{way}"
         yield Scenario(name, "content", f"streams break, the next goes on: {way}", setting, _recovered("continue"))
+    yield Scenario("crowd", "none", "nothing: many long streams at once", _LONG, _crowd)
     yield Scenario("malformed", "none", "30 % malformed requests", Setting(config={"breaker": {}}), _malformed)
     two = Setting(latency=Latency(150, 500), tokens_per_second=300, config={"server": server(workers=2)})
     yield Scenario("worker-killed", "any", "one worker of two is killed", two, _worker_killed)
@@ -171,6 +174,15 @@ def _recovered(recovery: str) -> Play:
             row.expect(row.served == row.requests, f"{row.requests - row.served} streams were not gone on with")
 
     return play
+
+
+async def _crowd(stage: Stage, load: Load, row: Row) -> None:
+    told = await stage.load(stage.questions(load.parallel, streams=(True,)), load.parallel)
+    opened = await stage.gateway.metric("hybridge_breaker_state")
+    tally(row, told, await stage.calls())
+    away = sum(not _at_first_leg(one) for one in told)
+    row.expect(not away, f"{away} requests were not served by the first leg at once, though it was well")
+    row.expect(opened == 0, "a breaker opened")
 
 
 async def _malformed(stage: Stage, load: Load, row: Row) -> None:
