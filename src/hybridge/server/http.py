@@ -19,6 +19,7 @@ from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrad
 
 from hybridge.errors import ClientGone
 from hybridge.server.call import Call
+from hybridge.server.familiar import MOST_STUDIED, Familiar, learn
 from hybridge.server.heads import LONGEST_HEAD, NAMES, HeadTooLong, framing, length, parser_of_body, refusal
 from hybridge.server.lingering import Lingering
 
@@ -56,9 +57,11 @@ class Connection(asyncio.Protocol):
     """One connection of a client; the wire of its calls. The `on_…` are for the parser alone."""
 
     __slots__ = (
+        "_between",
         "_call",
         "_chunked",
         "_continue",
+        "_familiar",
         "_full",
         "_handling",
         "_head",
@@ -74,6 +77,7 @@ class Connection(asyncio.Protocol):
         "_pieces",
         "_reading",
         "_room",
+        "_studied",
         "_task",
         "_timer",
         "_transport",
@@ -82,6 +86,7 @@ class Connection(asyncio.Protocol):
         "_waiting",
         "on_body",
         "on_header",
+        "on_message_begin",
         "on_url",
     )
 
@@ -110,9 +115,12 @@ class Connection(asyncio.Protocol):
         self.on_header = self._named.__setitem__
         self.on_url = self._urls.append
         self.on_body = self._pieces.append
-        self._head_size = 0
-        self._paused = False
-        self._continue = False
+        # Holds something while no request has begun that is not whole.
+        self._between = [True]
+        self.on_message_begin = self._between.clear
+        self._familiar: Familiar | None = None
+        self._head_size = self._studied = 0
+        self._paused = self._continue = False
         # Of the answer: its head until it leaves, whether it is chunked, or the bytes that are left of it.
         self._keep = True
         self._old = False
@@ -133,6 +141,12 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """The client said something."""
+        between = bool(self._between) and self._keep and not self._handling
+        if between and self._familiar is not None:
+            call = self._familiar.call(self, data)
+            if call is not None:
+                self._turn(call, True, False)
+                return
         self._head_size += len(data)
         try:
             try:
@@ -146,6 +160,9 @@ class Connection(asyncio.Protocol):
             self._body_came(self._reading)
         elif self._head_size > LONGEST_HEAD:
             self._nonsense(HeadTooLong())
+        elif between and self._between and self._studied < MOST_STUDIED:
+            self._studied += 1
+            self._familiar = learn(data, self._call) or self._familiar
 
     def _body_came(self, call: Call) -> None:
         """A part of a body that is not whole yet, or of what stands around its pieces."""
@@ -208,7 +225,6 @@ class Connection(asyncio.Protocol):
         if "%" in text:
             text = unquote(text)
         call = self._reading = Call(self, parser.get_method().decode(), text, query, headers)
-        self._idle_since = 0.0
         keep = parser.should_keep_alive()
         # Only who is told to may keep a connection in HTTP/1.0.
         old = (not keep or b"connection" in headers) and parser.get_http_version() != "1.1"
@@ -218,15 +234,11 @@ class Connection(asyncio.Protocol):
             self._pause()
             return
         self._turn(call, keep, old)
-        if self._task is None:
-            self._task = self._loop.create_task(self._serve())
-        elif self._waiter is not None:
-            self._waiter.set_result(None)
-            self._waiter = None
 
     def on_message_complete(self) -> None:
         """The request is whole."""
         call, self._reading = self._reading, None
+        self._between.append(True)
         self._head_size = 0
         # Trailers, which nobody asked for.
         self._named.clear()
@@ -254,7 +266,7 @@ class Connection(asyncio.Protocol):
             raise ClientGone("the client left before its request was whole")
         if self._continue:
             self._continue = False
-            if not call.pieces:
+            if b"expect" in call.headers and not (self._old or call.pieces):
                 self._transport.write(_CONTINUE)
         self._resume()
         self._idle()
@@ -368,7 +380,8 @@ class Connection(asyncio.Protocol):
             if self._call is not None or not self._keep or self._waiting:
                 self._after(call)
             else:
-                self._resume()
+                if self._paused:
+                    self._resume()
                 self._idle()
 
     def _after(self, call: Call) -> None:
@@ -388,10 +401,16 @@ class Connection(asyncio.Protocol):
 
     def _turn(self, call: Call, keep: bool, old: bool) -> None:
         self._call = call
+        self._idle_since = 0.0
         self._handling = True
         self._keep = keep
         self._old = old
-        self._continue = b"expect" in call.headers and not old
+        self._continue = True
+        if self._task is None:
+            self._task = self._loop.create_task(self._serve())
+        elif self._waiter is not None:
+            self._waiter.set_result(None)
+            self._waiter = None
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
