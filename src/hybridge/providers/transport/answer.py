@@ -40,7 +40,7 @@ class Answer(Framing):
     )
 
     def __init__(self, connection: Connection, head_only: bool, deadline: float, total: float) -> None:
-        super().__init__(connection.home.origin, head_only)
+        Framing.__init__(self, connection.home.origin, head_only)
         self._connection: Connection | None = connection
         self.deadline = deadline if deadline < total else total
         self._total = total
@@ -121,24 +121,13 @@ class Answer(Framing):
 
     # The request's side.
 
-    async def begin(self, wire: bytes, body: Iterable[bytes | memoryview]) -> None:
-        """Write the head (and what of the body is in `wire`), the rest of the body, and wait for the answer's head."""
-        connection = self._connection
-        if connection is not None:
-            connection.transport.write(wire)
-            if body:
-                await self._upload(body)
-        while not self.status:
-            if self._error is not None:
-                raise self._error
-            await self._wait()
-
     @property
     def untouched(self) -> bool:
         """Not one byte of it has come."""
         return not self._received
 
-    async def _upload(self, body: Iterable[bytes | memoryview]) -> None:
+    async def upload(self, body: Iterable[bytes | memoryview]) -> None:
+        """Write what of the request's body did not go with its head."""
         self._sending = True
         for part in body:
             view = memoryview(part).cast("B")
@@ -215,19 +204,24 @@ class Answer(Framing):
         return b"".join(pieces)
 
     async def _wait(self) -> None:
-        connection = self._connection
-        if connection is None:
+        if self._connection is None:
             return
-        if self.deadline < connection.looks_at:
-            connection.watch(self.deadline)
-        self._waiter = connection.loop.create_future()
         try:
-            await self._waiter
+            await self.news()
         except BaseException:
             self.close()
             raise
-        finally:
-            self._waiter = None
+
+    def news(self) -> asyncio.Future[None]:
+        """Done when there is something new. Raises what went wrong; whoever gives up waiting must `close`."""
+        if self._error is not None:
+            raise self._error
+        connection = self._connection
+        assert connection is not None
+        if self.deadline < connection.looks_at:
+            connection.watch(self.deadline)
+        waiter = self._waiter = connection.loop.create_future()
+        return waiter
 
     def _resume(self) -> None:
         if self._paused and self._connection is not None:
@@ -243,8 +237,11 @@ class Answer(Framing):
 
     def wake(self) -> None:
         """Let whoever waits look again."""
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        waiter = self._waiter
+        if waiter is not None:
+            self._waiter = None
+            if not waiter.done():
+                waiter.set_result(None)
 
     def feed(self, data: bytes) -> None:
         """Bytes came; whoever waits is woken once."""

@@ -117,20 +117,25 @@ class HttpTransport:
         wire, rest = _serialise(target.starts.get(method) or target.start(method), headers, body, method)
         pool = target.pool
         connection = pool.take() or await self._open(pool, connect, min(deadline, total))
-        answer = Answer(connection, method == "HEAD", deadline, total)
-        try:
-            await answer.begin(wire, rest)
-        except ConnectionLost:
-            age = connection.loop.time() - connection.taken_at
-            if not (connection.reused and answer.untouched and age < self.stale_within):
+        while True:
+            answer = Answer(connection, method == "HEAD", deadline, total)
+            try:
+                connection.transport.write(wire)
+                if rest:
+                    await answer.upload(rest)
+                # No coroutine of its own, which every call would have to pay for.
+                while not answer.status:
+                    await answer.news()
+                return answer
+            except ConnectionLost:
+                age = connection.loop.time() - connection.taken_at
+                if not (connection.reused and answer.untouched and age < self.stale_within):
+                    raise
+            except BaseException:
+                answer.close()
                 raise
-        else:
-            return answer
-        # The other kept ones are as old: this time a new connection.
-        connection = await self._open(pool, connect, min(deadline, total))
-        answer = Answer(connection, method == "HEAD", deadline, total)
-        await answer.begin(wire, rest)
-        return answer
+            # The other kept ones are as old: this time a new connection.
+            connection = await self._open(pool, connect, min(deadline, total))
 
     async def aclose(self) -> None:
         """Close every connection, also those in use, and wait until they are closed."""

@@ -86,7 +86,14 @@ class Framing:
         elif status in _BODILESS:
             self._framed = True
         else:
-            self._frame()
+            fields = self._fields
+            if "content-length" in fields:
+                self._framed = True
+                self._length = int(fields["content-length"])
+            elif "transfer-encoding" in fields:
+                self._transferred(fields["transfer-encoding"])
+            if "content-encoding" in fields:
+                self._encoded(fields.pop("content-encoding").strip().lower())
         self.status = status
 
     def on_message_complete(self) -> None:
@@ -105,19 +112,11 @@ class Framing:
             raise MalformedAnswer(f"{self._origin}: status {status} was not asked for")
         self._fields.clear()
 
-    def _frame(self) -> None:
-        fields = self._fields
-        if "content-length" in fields:
-            self._framed = True
-            self._length = int(fields["content-length"])
-        elif "transfer-encoding" in fields:
-            self._framed = True
-            coding = fields["transfer-encoding"]
-            # Others end with the connection, or mean nothing in HTTP/1.0 (RFC 9112, section 6.1).
-            if coding.lower() != "chunked" or self._parser.get_http_version() != "1.1":  # type: ignore[union-attr]
-                raise MalformedAnswer(f"{self._origin}: transfer coding {coding[:40]!r} was not asked for")
-        if "content-encoding" in fields:
-            self._encoded(fields.pop("content-encoding").strip().lower())
+    def _transferred(self, coding: str) -> None:
+        self._framed = True
+        # Others end with the connection, or mean nothing in HTTP/1.0 (RFC 9112, section 6.1).
+        if coding.lower() != "chunked" or self._parser.get_http_version() != "1.1":  # type: ignore[union-attr]
+            raise MalformedAnswer(f"{self._origin}: transfer coding {coding[:40]!r} was not asked for")
 
     def _encoded(self, encoding: str) -> None:
         if encoding not in ("", "identity"):
