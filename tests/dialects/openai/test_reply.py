@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from hybridge.chat import Image, Reasoning, Refusal, Reply, StopReason, Text, ToolCall
 from hybridge.dialects import dialect
@@ -369,3 +371,68 @@ def test_words_beside_a_call_and_no_parts_at_all_for_a_client() -> None:
         ]
         assert message["content"] == content
         assert ("tool_calls" in message) is (call in parts)
+
+
+#: With a place for a bill an answer is read in full; nothing stands there.
+IN_FULL = Quirks(cost_path="nowhere")
+
+_counts = st.sampled_from([0, 1, 20, 12.0, -3, None, "7", 2.5])
+_details = st.none() | st.fixed_dictionaries(
+    {}, optional={"cached_tokens": _counts, "audio_tokens": _counts, "reasoning_tokens": _counts}
+)
+_usages: st.SearchStrategy[Any] = st.sampled_from([None, {}, "none", []]) | st.fixed_dictionaries(
+    {},
+    optional={
+        "prompt_tokens": _counts,
+        "completion_tokens": _counts,
+        "prompt_tokens_details": _details,
+        "completion_tokens_details": _details,
+    },
+)
+_messages: st.SearchStrategy[Any] = st.sampled_from([None, {}, "no"]) | st.fixed_dictionaries(
+    {},
+    optional={
+        "content": st.sampled_from([None, "", " ", "Hi", [], [{"type": "text", "text": "Hi"}], 7]),
+        "tool_calls": st.sampled_from([None, [], [{"function": {"name": "f"}}], ""]),
+        "reasoning": st.sampled_from([None, "", "Hm"]),
+        "refusal": st.sampled_from([None, "", "No"]),
+    },
+)
+_choices = st.fixed_dictionaries(
+    {},
+    optional={
+        "message": _messages,
+        "finish_reason": st.sampled_from([None, "", "stop", "length", "content_filter", "error", "odd", 3]),
+        "error": st.sampled_from([None, {}, {"message": "broken", "code": 500}]),
+    },
+)
+_answers = st.fixed_dictionaries(
+    {},
+    optional={
+        "choices": st.none() | st.lists(_choices, max_size=2),
+        "usage": _usages,
+        "error": st.sampled_from([None, "", {"message": "broken", "code": 500}]),
+    },
+)
+
+
+def _peeked(body: bytes, quirks: Quirks) -> object:
+    try:
+        return OPENAI.provider.peek_reply(body, quirks)
+    except ProviderError as error:
+        return type(error), error.message, error.status
+
+
+@given(_answers, st.sampled_from([None, 1, -1]))
+@example({"choices": [{"message": {"content": "Hi"}, "finish_reason": "stop"}], "usage": {}}, None)
+@example({"choices": [{"message": {"content": "Hi"}}] * 2, "usage": {"prompt_tokens": 1}}, None)
+@example({"choices": [{"message": {"content": "Hi"}, "finish_reason": "error"}], "usage": {"prompt_tokens": 1}}, None)
+@example({"choices": [{"message": {"content": "Hi"}, "error": {"message": "x"}}], "usage": {"prompt_tokens": 1}}, None)
+@example({"choices": [{"message": {"content": "Hi"}}], "usage": {"prompt_tokens": 1}, "error": {"message": "x"}}, None)
+@example({"choices": [{"message": {"content": "Hi"}}], "usage": {"prompt_tokens": -3, "completion_tokens": 1}}, None)
+@example({"choices": [{"message": {"content": "Hi"}}], "usage": {"prompt_tokens": 3, "completion_tokens": -1}}, None)
+@example({"choices": [{"message": {"tool_calls": [{}]}}], "usage": {"prompt_tokens": 3}}, None)
+@example({"choices": [{"message": {"content": ""}}], "usage": {"prompt_tokens": 3}}, None)
+def test_a_plain_answer_is_peeked_at_as_any_other(said: dict[str, Any], end: int | None) -> None:
+    body = msgspec.json.encode(said)[:end]
+    assert _peeked(body, NO_QUIRKS) == _peeked(body, IN_FULL)

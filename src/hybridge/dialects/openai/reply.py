@@ -12,8 +12,9 @@ from hybridge.dialects.codec import Peek, is_empty
 from hybridge.dialects.openai.errors import error_inside, refusal_inside
 from hybridge.dialects.openai.messages import Extra, data_url
 from hybridge.dialects.openai.out_tools import made_id
+from hybridge.dialects.openai.places import UNREADABLE
 from hybridge.dialects.openai.reasoning import Detail, parts_of
-from hybridge.dialects.openai.usage import usage_at, usage_of
+from hybridge.dialects.openai.usage import WireUsage, counted, usage_at, usage_of
 from hybridge.dialects.quirks import asks
 from hybridge.errors import Broken, EmptyAnswer, InvalidRequest, MalformedAnswer
 from hybridge.money import Usage
@@ -60,6 +61,23 @@ class _PeekChoice(Struct, gc=False):
 class _PeekReply(Struct, gc=False):
     choices: list[_PeekChoice] | None = None
     usage: Raw = _NONE
+    error: Raw = _NONE
+
+
+class _PlainMessage(Struct, gc=False):
+    content: str | None = None
+    tool_calls: Raw = _NONE
+
+
+class _PlainChoice(Struct, gc=False):
+    message: _PlainMessage | None = None
+    finish_reason: str | None = None
+    error: Raw = _NONE
+
+
+class _PlainReply(Struct, gc=False):
+    choices: tuple[_PlainChoice] | None = None
+    usage: WireUsage | None = None
     error: Raw = _NONE
 
 
@@ -116,11 +134,14 @@ class _Reply(Struct, gc=False):
 
 _encoder = msgspec.json.Encoder()
 _peeks = msgspec.json.Decoder(_PeekReply).decode
+_plain_replies = msgspec.json.Decoder(_PlainReply).decode
 _replies = msgspec.json.Decoder(_Reply)
 
 
 def peek_reply(body: bytes, quirks: Quirks) -> Peek:
     """The usage of an answer. Raises a `ProviderError` for an error inside, an empty or a malformed answer."""
+    if not quirks.cost_path and (peek := _peek_plain(body, quirks)) is not None:
+        return peek
     reply, usage = _peek(body, quirks)
     choices = reply.choices or []
     stop = stop_of(choices[0].finish_reason)
@@ -130,6 +151,24 @@ def peek_reply(body: bytes, quirks: Quirks) -> Peek:
     if is_empty(False, stop, usage):
         raise EmptyAnswer("the answer holds nothing", status=200)
     return Peek(usage, stop)
+
+
+def _peek_plain(body: bytes, quirks: Quirks) -> Peek | None:
+    """What most answers are, read at once: one choice with words or calls, and a usage. `None` for any other."""
+    try:
+        reply = _plain_replies(body)
+    except UNREADABLE:
+        return None
+    choices, said = reply.choices, reply.usage
+    if choices is None or said is None or said.prompt_tokens is None or reply.error is not _NONE:
+        return None
+    choice = choices[0]
+    reason, message = choice.finish_reason, choice.message
+    if message is None or choice.error is not _NONE or reason in FAILURES:
+        return None
+    if not (message.content or asks(message.tool_calls)):
+        return None
+    return Peek(counted(said, quirks), STOPS.get(reason, _STOP) if reason else None)
 
 
 def _peek(body: bytes, quirks: Quirks) -> tuple[_PeekReply, Usage | None]:

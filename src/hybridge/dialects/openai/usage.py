@@ -33,7 +33,9 @@ class _Costs(Struct, gc=False):
     upstream_inference_cost: float | None = None
 
 
-class _WireUsage(Struct, gc=False):
+class WireUsage(Struct, gc=False):
+    """A `usage` object, as far as it is understood."""
+
     prompt_tokens: Count = None
     completion_tokens: Count = None
     prompt_tokens_details: _Details | None = None
@@ -45,9 +47,18 @@ class _WireUsage(Struct, gc=False):
 
 
 _NO_DETAILS = _Details()
-_usage = msgspec.json.Decoder(_WireUsage).decode
+_usage = msgspec.json.Decoder(WireUsage).decode
 _members = msgspec.json.Decoder(dict[str, Raw])
 _number = msgspec.json.Decoder(Decimal)
+
+
+def counted(said: WireUsage, quirks: Quirks) -> Usage:
+    """The buckets of a `usage` object that was read already, where no bill is looked for in it."""
+    prompt, completion = said.prompt_tokens, said.completion_tokens
+    if type(prompt) is int and type(completion) is int and prompt >= 0 <= completion and not _detailed(said):
+        # Two whole numbers, as most say. By position, which costs half of what names cost.
+        return Usage(prompt, 0, 0, 0, completion)
+    return _buckets(said, quirks, None)
 
 
 def usage_of(wire: Raw | None, quirks: Quirks) -> Usage | None:
@@ -66,7 +77,7 @@ def usage_at(document: bytes, path: str, quirks: Quirks) -> Usage | None:
     return usage_of(_at(document, path), quirks)
 
 
-def _buckets(said: _WireUsage, quirks: Quirks, reported: int | None) -> Usage:
+def _buckets(said: WireUsage, quirks: Quirks, reported: int | None) -> Usage:
     if not _detailed(said):
         return Usage(input=_int(said.prompt_tokens), output=_int(said.completion_tokens), reported_nano_usd=reported)
     inside = said.prompt_tokens_details or _NO_DETAILS
@@ -100,7 +111,7 @@ def _buckets(said: _WireUsage, quirks: Quirks, reported: int | None) -> Usage:
     )
 
 
-def _detailed(said: _WireUsage) -> object:
+def _detailed(said: WireUsage) -> object:
     """Whether there is more to it than two counts."""
     inside, outside = said.prompt_tokens_details, said.completion_tokens_details
     return (
@@ -120,7 +131,7 @@ def _int(count: Count) -> int:
     return max(0, int(count or 0))
 
 
-def _reported(said: _WireUsage, wire: Raw | bytes, quirks: Quirks) -> int | None:
+def _reported(said: WireUsage, wire: Raw | bytes, quirks: Quirks) -> int | None:
     bill = _at(wire, quirks.cost_path)
     if bill is None:
         return None
