@@ -21,6 +21,8 @@ from hybridge.types import Facts, Needs
 
 _NONE, _NULL, _FALSE = map(Raw, (b"", b"null", b"false"))
 _TOOL_ROLES = ("tool", "function")
+_NOTHING = Needs.NOTHING
+_NO_ASKS: frozenset[str] = frozenset()
 
 _Reader = Callable[[Facts, set[str], Raw], int]
 
@@ -143,21 +145,26 @@ def read_facts(body: bytes, model: str | None = None, stream: bool | None = None
     if not (said.messages and model):
         _incomplete(said, fields)
     options = said.stream_options
+    # By position, which costs half of what names cost.
     facts = Facts(
         model,
         bool(said.stream if stream is None else stream),
         fields,
-        max_tokens=_least(said.max_tokens, said.max_completion_tokens),
-        user=said.user or said.safety_identifier or None,
-        include_usage=options is not None and bool(options.include_usage),
-        input_bytes=len(body),
-        thoughts=False,
+        _NOTHING,
+        _NO_ASKS,
+        said.max_tokens if said.max_completion_tokens is None else _least(said.max_tokens, said.max_completion_tokens),
+        said.user or said.safety_identifier or None,
+        options is not None and bool(options.include_usage),
+        len(body),
+        0,
+        False,
     )
     asked: set[str] = set()
     needs = _read_messages(facts, asked, said.messages)
-    for name in fields:
-        if name not in _CARRIED:
-            needs |= _read_member(facts, asked, name)
+    if not _CARRIED.issuperset(fields):
+        for name in fields:
+            if name not in _CARRIED:
+                needs |= _read_member(facts, asked, name)
     if facts.stream:
         needs |= _STREAMING
     if needs or asked:
@@ -170,8 +177,8 @@ def _incomplete(said: _Common, fields: dict[str, Raw]) -> NoReturn:
     refuse(name, "must not be empty" if name in fields else "missing")
 
 
-def _least(one: int | None, other: int | None) -> int | None:
-    return one if other is None else other if one is None else min(one, other)
+def _least(one: int | None, other: int) -> int:
+    return other if one is None else min(one, other)
 
 
 def _sum_up(facts: Facts, asked: set[str], needs: int) -> None:
