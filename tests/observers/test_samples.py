@@ -162,3 +162,29 @@ def test_prometheus_reads_every_family_and_any_label() -> None:
             if not sample.name.endswith(("_bucket", "_count"))
         }
         assert told == {0.75 if written.merge == "ratio" else 1.5}
+
+
+@given(
+    st.lists(st.integers(-5, 700 * SECOND) | st.sampled_from([round(end * SECOND) for end in SECONDS]), max_size=30),
+    st.sampled_from([1, 20]),
+)
+def test_times_stand_in_their_buckets_whenever_they_are_looked_at(some: list[int], often: int) -> None:
+    metrics, times = Metrics(lambda _: True), some * often
+    for number, took in enumerate(times):
+        one = entry(attempt(first_content_us=100 + took))
+        one.ended_us = took
+        metrics(one)
+        if number % 400 == 300:
+            metrics.samples()
+    found = counted(metrics)
+    ends = [round(end * SECOND) for end in SECONDS]
+    for family in ("request_seconds", "first_token_seconds"):
+        if not times:
+            assert (family, "a/m") not in found
+            continue
+        noted = [took for took in times if family == "request_seconds" or 100 + took]
+        counts = [0] * (len(ends) + 1)
+        for took in noted:
+            counts[sum(end < took for end in ends)] += 1
+        assert found[family, "a/m"].counts == tuple(counts)
+        assert found[family, "a/m"].value == sum(noted) / SECOND

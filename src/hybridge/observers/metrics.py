@@ -6,7 +6,7 @@ answered for it, and only so many of those have a label of their own.
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 
@@ -19,6 +19,8 @@ from hybridge.types import Attempt
 MOST_UNLISTED = 200
 
 _MICRO = 1_000_000
+#: Times that are noted before they are sorted into their buckets.
+_MOST_NOTED = 256
 
 #: The buckets that are empty in most calls.
 _RARE = tuple(bucket for bucket in BUCKETS if bucket not in ("input", "output"))
@@ -27,35 +29,77 @@ _SECONDS_US = tuple(round(end * _MICRO) for end in SECONDS)
 _OVERHEAD_US = tuple(round(end * _MICRO) for end in OVERHEAD_SECONDS)
 
 
+class _Histogram:
+    """Times in microseconds, noted one by one and sorted into buckets later, many at once.
+
+    `ends` are the buckets' upper ends, each of which belongs to its bucket.
+    """
+
+    __slots__ = ("_counts", "_ends", "_sum", "note", "noted")
+
+    def __init__(self, ends: tuple[int, ...]) -> None:
+        self._ends = ends
+        self._counts = [0] * (len(ends) + 1)
+        self._sum = 0
+        self.noted: list[int] = []
+        self.note = self.noted.append
+
+    def counts(self) -> tuple[int, ...]:
+        """How many are in each bucket, and beyond the last."""
+        self.sort_in()
+        return tuple(self._counts)
+
+    def seconds(self) -> float:
+        """The sum of all."""
+        return (self._sum + sum(self.noted)) / _MICRO
+
+    def sort_in(self) -> None:
+        """Find the buckets of what was noted."""
+        noted, below = self.noted, 0
+        noted.sort()
+        for bucket, end in enumerate(self._ends):
+            upto = bisect_right(noted, end, below)
+            self._counts[bucket] += upto - below
+            below = upto
+        self._counts[-1] += len(noted) - below
+        self._sum += sum(noted)
+        noted.clear()
+
+
 class _Deployment:
-    """What is counted of one deployment. Of each histogram the counts of its buckets, and the sum in microseconds."""
+    """What is counted of one deployment."""
 
     __slots__ = (
+        "_histograms",
         "cost",
         "first_token",
-        "first_token_us",
         "input",
         "outcomes",
         "output",
         "overhead",
-        "overhead_us",
         "request",
-        "request_us",
         "requests",
         "successes",
         "tokens",
     )
 
     def __init__(self) -> None:
-        self.requests: defaultdict[tuple[str, str, str, int], int] = defaultdict(int)
-        self.request, self.request_us = [0] * (len(SECONDS) + 1), 0
-        self.first_token, self.first_token_us = [0] * (len(SECONDS) + 1), 0
-        self.overhead, self.overhead_us = [0] * (len(OVERHEAD_SECONDS) + 1), 0
+        #: Each count is a list of one, so that its key is hashed once.
+        self.requests: dict[tuple[str, str, str, int], list[int]] = {}
+        self.request = _Histogram(_SECONDS_US)
+        self.first_token = _Histogram(_SECONDS_US)
+        self.overhead = _Histogram(_OVERHEAD_US)
+        self._histograms = self.request, self.first_token, self.overhead
         self.successes = 0
         self.outcomes: defaultdict[str, int] = defaultdict(int)
         self.input, self.output = 0, 0
         self.tokens: defaultdict[str, int] = defaultdict(int)
         self.cost: defaultdict[str, int] = defaultdict(int)
+
+    def sort_in(self) -> None:
+        """Find the buckets of what was noted."""
+        for histogram in self._histograms:
+            histogram.sort_in()
 
 
 class Metrics:
@@ -88,13 +132,15 @@ class Metrics:
                 counted = self._named(attempt)
             _count(counted, attempt)
         began, ended = entry.started_us, entry.ended_us
-        counted.requests[entry.operation, entry.dialect, attempt.kind, entry.status] += 1
-        took = ended - began
-        counted.request[bisect_left(_SECONDS_US, took)] += 1
-        counted.request_us += took
-        took = attempts[0].started_us - began + ended - attempt.ended_us
-        counted.overhead[bisect_left(_OVERHEAD_US, took)] += 1
-        counted.overhead_us += took
+        key = entry.operation, entry.dialect, attempt.kind, entry.status
+        count = counted.requests.get(key)
+        if count is None:
+            count = counted.requests[key] = [0]
+        count[0] += 1
+        counted.request.note(ended - began)
+        counted.overhead.note(attempts[0].started_us - began + ended - attempt.ended_us)
+        if len(counted.request.noted) >= _MOST_NOTED:
+            counted.sort_in()
 
     def _named(self, attempt: Attempt) -> _Deployment:
         """Where the attempt is counted, as its deployment has no label of its own so far."""
@@ -136,9 +182,9 @@ def _count(counted: _Deployment, attempt: Attempt) -> None:
     else:
         counted.successes += 1
     if attempt.first_content_us:
-        took = attempt.first_content_us - attempt.started_us
-        counted.first_token[bisect_left(_SECONDS_US, took)] += 1
-        counted.first_token_us += took
+        counted.first_token.note(attempt.first_content_us - attempt.started_us)
+        if len(counted.first_token.noted) >= _MOST_NOTED:
+            counted.sort_in()
     if attempt.cost_source:
         # Unpriced is never zero: it is counted apart, in calls.
         cost = attempt.cost_nano_usd
@@ -159,14 +205,14 @@ def _count_rare(tokens: defaultdict[str, int], usage: Usage) -> None:
 
 
 def _samples(name: str, counted: _Deployment) -> Iterable[Sample]:
-    for (operation, dialect, kind, status), count in counted.requests.items():
+    for (operation, dialect, kind, status), (count,) in counted.requests.items():
         yield Sample("hybridge_requests_total", (operation, dialect, name, kind, str(status)), count)
-    for family, counts, total in (
-        ("hybridge_request_seconds", counted.request, counted.request_us),
-        ("hybridge_first_token_seconds", counted.first_token, counted.first_token_us),
-        ("hybridge_overhead_seconds", counted.overhead, counted.overhead_us),
+    for family, times in (
+        ("hybridge_request_seconds", counted.request),
+        ("hybridge_first_token_seconds", counted.first_token),
+        ("hybridge_overhead_seconds", counted.overhead),
     ):
-        yield Sample(family, (name,), total / _MICRO, tuple(counts))
+        yield Sample(family, (name,), times.seconds(), times.counts())
     for outcome, count in {"success": counted.successes, **counted.outcomes}.items():
         if count:
             yield Sample("hybridge_attempts_total", (name, outcome), count)
