@@ -1,8 +1,8 @@
 """Where entries are kept: appended at once, written in batches by one thread.
 
-`append` is an append to a list. A thread writes what has come, every fifth of a second or every 1,000 entries, in few
-statements. What cannot be written waits and is tried again; too much of it goes to a file beside the database,
-which is read back when the database can be written again. Nothing is dropped.
+`append` is an append to a list. A thread writes what has come, every fifth of a second, in few statements. What cannot
+be written waits and is tried again; too much of it goes to a file beside the database, which is read back when the
+database can be written again. Nothing is dropped.
 """
 
 from __future__ import annotations
@@ -21,10 +21,9 @@ from hybridge.ledger import schema
 from hybridge.ledger.entry import LedgerEntry, Row, entry_of, plainly, record_of, rows_of
 from hybridge.ledger.spill import Spill
 
-#: Seconds between two writes, and after a failed one; entries that are written at once.
+#: Seconds between two writes, and after a failed one.
 PAUSE = 0.2
 PAUSE_AFTER_FAILURE = 1.0
-ENOUGH = 1000
 #: Entries that wait in memory before they go to the spill.
 MOST_WAITING = 20_000
 
@@ -134,6 +133,8 @@ class SqliteLedger:
         self._refused = Spill(self.path.with_name(f"{self.path.name}.refused.jsonl"))
         self._spilled = True
         self._waiting: deque[LedgerEntry] = deque()
+        # The queue's own method saves every request a frame.
+        self.append: Callable[[LedgerEntry], None] = self._waiting.append
         self._reading = Lock()
         self._reader = schema.connect(self.path, busy)
         self._writer: sqlite3.Connection | None = None
@@ -143,12 +144,6 @@ class SqliteLedger:
         self._round = Condition()
         self._thread = Thread(target=self._run, name="hybridge-ledger", daemon=True)
         self._thread.start()
-
-    def append(self, entry: LedgerEntry) -> None:
-        waiting = self._waiting
-        waiting.append(entry)
-        if len(waiting) == ENOUGH:
-            self._wake.set()
 
     @property
     def pending(self) -> int:
