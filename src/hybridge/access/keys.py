@@ -41,6 +41,8 @@ class Keys:
         self._mode = mode
         self._keys = {fingerprint(secret): key for secret, key in keys}
         self._shown = _Shown()
+        #: Whether it matters at all what secret a caller has.
+        self.matter = bool(self._keys) or mode == "keys"
 
     def admit(self, secret: str | None) -> VirtualKey:
         """The key behind a secret. Raises `InvalidApiKey` where access needs one and this is none.

@@ -42,7 +42,10 @@ class RequestIds:
             self._milliseconds = milliseconds
             self._time = hex(_ABOVE | milliseconds)[3:]
         text = self._time + (self._tails or self._drawn()).pop()
-        return f"req_{text}{self._seal(text, key_id)}"
+        # As `_seal` does.
+        mac = self._mac.copy()
+        mac.update((text + key_id).encode())
+        return f"req_{text}{mac.hexdigest()}"
 
     def _drawn(self) -> list[str]:
         """The last 20 digits of the next ids. The kernel is asked once for many: that costs as much as for one."""

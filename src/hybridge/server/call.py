@@ -129,7 +129,13 @@ class Call(Struct, eq=False):
         """Send a whole answer, with these lines in its head (see `header`). Raises `ClientGone`."""
         if self.gone:
             raise ClientGone("the client left")
-        self.wire.answer(status, self._head(lines), body)
+        # As `_head` does.
+        self.answered = True
+        if self.request_id:
+            lines.append(b"x-hybridge-request-id: %b\r\n" % self.request_id.encode())
+        if self.extra:
+            lines += self.extra
+        self.wire.answer(status, lines, body)
 
     def head(self, status: int, lines: list[bytes]) -> None:
         """Send the head of a stream, with these lines (see `header`). Raises `ClientGone`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence, Set
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from msgspec import Struct, field
@@ -59,13 +59,3 @@ class Front(Struct):
     samples: Callable[[], Awaitable[Sequence[Sample]]] = _nothing
     is_local: bool = True
     admin_token: str = ""
-
-    @property
-    def provider_ids(self) -> Set[str]:
-        """The ids of the configured providers."""
-        return self.catalog.providers.keys()
-
-    @property
-    def draining(self) -> bool:
-        """Whether no new request may begin."""
-        return self.traffic.draining

@@ -15,9 +15,9 @@ async def take_in(front: Front, call: Call, dialect: Dialect, operation: Operati
 
     Raises `InvalidApiKey`, `Unavailable` (`draining`), `InvalidRequest` and its kin, `RequestTooLarge`, `ClientGone`.
     """
-    key = front.keys.admit(call.secret())
+    key = front.keys.admit(call.secret() if front.keys.matter else None)
     call.request_id = front.ids.make(key.id)
-    if front.draining:
+    if front.traffic.draining:
         raise Unavailable(
             "this gateway is being stopped; send the request again in a moment", code="draining", retry_after=1
         )
@@ -26,7 +26,7 @@ async def take_in(front: Front, call: Call, dialect: Dialect, operation: Operati
     stream = None if model is None else call.params["verb"] == "streamGenerateContent"
     facts = dialect.client.read_facts(body, model, stream)
     dialect.client.check(facts, operation)
-    options, private = read_options(facts, call.headers, front.provider_ids)
+    options, private = read_options(facts, call.headers, front.catalog.providers)
     # By position, which costs half of what names cost.
     return Request(
         call.request_id,

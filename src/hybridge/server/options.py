@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from difflib import get_close_matches
 from typing import Any, Literal, TypeVar
@@ -54,7 +54,7 @@ _MOST_DIGITS = 18
 
 
 def read_options(
-    facts: Facts, headers: Mapping[bytes, bytes], provider_ids: Set[str]
+    facts: Facts, headers: Mapping[bytes, bytes], provider_ids: Iterable[str]
 ) -> tuple[Options, frozenset[str]]:
     """The caller's options, and the members of the body that are ours alone and must reach no provider.
 

@@ -60,12 +60,14 @@ class HttpSink:
         return encode(told, model=request.model, request_id=request.id, created=created)
 
     def _lines(self, head: Head) -> list[bytes]:
-        lines = [_content_type(head.content_type), _policy(head.plan.policy)]
         attempts = head.attempts
-        if self._reveal:
-            lines += _names(head.deployment)
-            only = len(attempts) == 1 and not attempts[0].error_class
-            lines.append(_answered(head.deployment.id, attempts[0].status) if only else _trail(attempts))
+        if self._reveal and len(attempts) == 1 and not attempts[0].error_class:
+            lines = [_usual(head.content_type, head.plan.policy, head.deployment, attempts[0].status)]
+        else:
+            lines = [_content_type(head.content_type), _policy(head.plan.policy)]
+            if self._reveal:
+                lines += _names(head.deployment)
+                lines.append(header(b"x-hybridge-attempts", trail(attempts)))
         for name, value in head.headers:
             lines.append(header(name, value))
         if head.plan.variant:
@@ -118,13 +120,10 @@ def _policy(name: str) -> bytes:
 
 
 @lru_cache(maxsize=4096)
-def _answered(deployment: str, status: int) -> bytes:
-    """The trail of a request that the first one asked has answered."""
-    return header(b"x-hybridge-attempts", header_value(f"{deployment}={status}"))
-
-
-def _trail(attempts: Sequence[Attempt]) -> bytes:
-    return header(b"x-hybridge-attempts", trail(attempts))
+def _usual(content_type: bytes, policy: str, deployment: Deployment, status: int) -> bytes:
+    """The lines of an answer that the first one asked has given."""
+    asked = header(b"x-hybridge-attempts", header_value(f"{deployment.id}={status}"))
+    return b"".join((_content_type(content_type), _policy(policy), *_names(deployment), asked))
 
 
 def trail(attempts: Sequence[Attempt]) -> bytes:

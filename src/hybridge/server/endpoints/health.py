@@ -15,6 +15,6 @@ async def alive(front: Front, call: Call, dialect: Dialect) -> None:
 
 async def ready(front: Front, call: Call, dialect: Dialect) -> None:
     """Configuration loaded, listening, not draining."""
-    if front.draining:
+    if front.traffic.draining:
         raise Unavailable("draining: in-flight requests end, new ones go elsewhere", code="draining", retry_after=1)
     call.reply(200, b'{"status":"ready"}')
