@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json as stdlib_json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from msgspec import MsgspecError, Raw, Struct, json
@@ -103,15 +103,15 @@ class LedgerEntry(Struct, omit_defaults=True, rename={"key": "key_id"}, gc=False
         return self.attempts[-1].deployment if self.attempts else ""
 
 
-_ENCODER = json.Encoder()
+#: An entry as JSON. Raises `ValueError`, `TypeError` or whatever a value raises that no JSON can hold.
+encoded: Callable[[LedgerEntry], bytes] = json.Encoder().encode
 _DECODER = json.Decoder(LedgerEntry)
 _EXPLAINED = json.Decoder(list[Explained])
 
 
 def rows_of(entries: Sequence[LedgerEntry]) -> list[Row]:
     """The rows of entries. Raises `ValueError`, `TypeError` or whatever a value raises that no JSON can hold."""
-    encode = _ENCODER.encode
-    return [(entry.id, entry.started_us, encode(entry).decode()) for entry in entries]
+    return [(entry.id, entry.started_us, encoded(entry).decode()) for entry in entries]
 
 
 def entry_of(text: str) -> LedgerEntry | None:

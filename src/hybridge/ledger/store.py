@@ -1,8 +1,8 @@
 """Where entries are kept: appended at once, written in batches by one thread.
 
-`append` is an append to a list. A thread writes what has come, every fifth of a second, in few statements. What cannot
-be written waits and is tried again; too much of it goes to a file beside the database, which is read back when the
-database can be written again. Nothing is dropped.
+`append` puts an entry into a queue, and its JSON into memory that outlives the process. A thread writes what has come,
+every fifth of a second, in few statements. What cannot be written waits and is tried again; too much of it goes to a
+file beside the database, which is read back when the database can be written again. Nothing is dropped.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from threading import Condition, Event, Lock, Thread
 from typing import Any, Protocol
 
 from hybridge.ledger import schema
-from hybridge.ledger.entry import LedgerEntry, Row, entry_of, plainly, record_of, rows_of
+from hybridge.ledger.entry import LedgerEntry, Row, encoded, entry_of, plainly, record_of
+from hybridge.ledger.journal import Journal, read_back
 from hybridge.ledger.spill import Spill
 
 #: Seconds between two writes, and after a failed one.
@@ -132,9 +133,10 @@ class SqliteLedger:
         self._spill = Spill(self.path.with_name(f"{self.path.name}.spill.jsonl"))
         self._refused = Spill(self.path.with_name(f"{self.path.name}.refused.jsonl"))
         self._spilled = True
-        self._waiting: deque[LedgerEntry] = deque()
-        # The queue's own method saves every request a frame.
-        self.append: Callable[[LedgerEntry], None] = self._waiting.append
+        #: Entries with their JSON; that is empty where there can be none.
+        self._waiting: deque[tuple[LedgerEntry, bytes]] = deque()
+        read_back(self.path, self._spill.add)
+        self._journal = Journal(self.path)
         self._reading = Lock()
         self._reader = schema.connect(self.path, busy)
         self._writer: sqlite3.Connection | None = None
@@ -145,13 +147,22 @@ class SqliteLedger:
         self._thread = Thread(target=self._run, name="hybridge-ledger", daemon=True)
         self._thread.start()
 
+    def append(self, entry: LedgerEntry) -> None:
+        try:
+            line = encoded(entry)
+        except Exception:
+            # Who writes it will find out what is wrong with it.
+            line = b""
+        self._journal.add(line)
+        self._waiting.append((entry, line))
+
     @property
     def pending(self) -> int:
         return len(self._waiting)
 
     def find(self, request_id: str) -> dict[str, Any] | None:
         # An entry waits until the database or the spill has it.
-        for entry in self._waiting.copy():
+        for entry, _ in self._waiting.copy():
             if entry.id == request_id:
                 return record_of(entry)
         with self._reading:
@@ -177,6 +188,7 @@ class SqliteLedger:
         self._closing = True
         self._wake.set()
         self._thread.join()
+        self._journal.close()
         with self._reading:
             self._reader.close()
 
@@ -212,15 +224,14 @@ class SqliteLedger:
         self._insert(self._rows(entries))
         self._drop(len(entries))
 
-    def _rows(self, entries: Sequence[LedgerEntry]) -> list[Row]:
-        try:
-            return rows_of(entries)
-        except Exception as exc:
-            # A defect in one entry must not hold up the others.
-            if len(entries) > 1:
-                return [row for entry in entries for row in self._rows([entry])]
-            self._refuse(plainly(entries[0]), exc)
-            return []
+    def _rows(self, entries: Sequence[tuple[LedgerEntry, bytes]]) -> list[Row]:
+        rows = []
+        for entry, line in entries:
+            try:
+                rows.append((entry.id, entry.started_us, (line or encoded(entry)).decode()))
+            except Exception as exc:
+                self._refuse(plainly(entry), exc)
+        return rows
 
     def _insert(self, rows: Sequence[Row]) -> None:
         while rows:
@@ -248,6 +259,7 @@ class SqliteLedger:
     def _drop(self, entries: int) -> None:
         for _ in range(entries):
             self._waiting.popleft()
+        self._journal.kept += entries
 
     def _put_off(self, exc: Exception) -> None:
         if not self._failing:
