@@ -25,11 +25,32 @@ class Text(Struct, frozen=True, tag=True, gc=False):
     cache: Literal["", "5m", "1h"] = ""
 
 
+class Long:
+    """Long base64 as it stands in a body, which it keeps alive: nothing but characters of base64. Equal to its text."""
+
+    __slots__ = ("view",)
+
+    def __init__(self, view: memoryview) -> None:
+        self.view = view
+
+    def __repr__(self) -> str:
+        return f"<Long of {len(self.view)} bytes>"
+
+    def __str__(self) -> str:
+        return str(self.view, "ascii")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Long | str) and str(self) == str(other)
+
+    def __hash__(self) -> int:
+        return hash(str(self))
+
+
 class Image(Struct, frozen=True, tag=True, gc=False):
     """A picture: a `url`, or base64 `data` with its `media_type` (`image/png`). `detail` is OpenAI's hint."""
 
     url: str = ""
-    data: str = ""
+    data: str | Long = ""
     media_type: str = ""
     detail: str = ""
 

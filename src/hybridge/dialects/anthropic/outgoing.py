@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Raw
 
 from hybridge.chat import Chat
-from hybridge.dialects import quirks
+from hybridge.dialects import long, quirks
 from hybridge.dialects.anthropic.marks import SEARCHED, is_foreign
 from hybridge.dialects.anthropic.models import Traits, traits_of
 from hybridge.dialects.anthropic.thinking import thinking_members
@@ -56,7 +56,7 @@ def encode_request(chat: Chat, target: Target) -> Outgoing:
         fields["stream"] = True
     if target.quirks != NO_QUIRKS:
         losses.drop(*quirks.apply(fields, target.quirks))
-    return Outgoing(_encode(fields), losses.named())
+    return Outgoing(long.encode(fields), losses.named())
 
 
 def _max_tokens(chat: Chat, target: Target, losses: Losses) -> int:

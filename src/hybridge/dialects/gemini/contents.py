@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from hybridge.chat import Audio, File, Image, Part, Reasoning, Refusal, Text, ToolCall, ToolResult, Turn
+from hybridge.chat import Audio, File, Image, Long, Part, Reasoning, Refusal, Text, ToolCall, ToolResult, Turn
 from hybridge.dialects.gemini import media
 from hybridge.dialects.gemini.models import NO_SIGNATURE, Traits
 from hybridge.dialects.gemini.signatures import ORIGIN
@@ -127,7 +127,7 @@ class Contents:
         if image.detail not in ("", "auto"):
             self._losses.drop("detail")
         if image.data:
-            return _inline(image.media_type or media.type_of_image(image.data), image.data)
+            return _inline(image.media_type or media.type_of_image(str(image.data)), image.data)
         if image.url in self._images:
             return _inline(*self._images[image.url])
         if inside := media.from_data_url(image.url):
@@ -183,7 +183,7 @@ def _response(text: str, is_error: bool) -> Raw | dict[str, str]:
     return {"result": text} if len(inside) == 1 and inside.keys() & {"result", "output", "error"} else Raw(text)
 
 
-def _inline(media_type: str, data: str) -> dict[str, Any]:
+def _inline(media_type: str, data: str | Long) -> dict[str, Any]:
     return {"inlineData": {"mimeType": media_type, "data": data}}
 
 

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Raw
 
 from hybridge.chat import Ask, Chat, Format, Image, Text, Thinking, Tool, ToolChoice, ToolResult
-from hybridge.dialects import quirks
+from hybridge.dialects import long, quirks
 from hybridge.dialects.codec import Outgoing, Target
 from hybridge.dialects.gemini import media
 from hybridge.dialects.gemini.contents import Contents
@@ -123,7 +123,7 @@ def encode_request(chat: Chat, target: Target) -> Outgoing:
     _add_tier(chat, losses, body)
     if target.quirks != NO_QUIRKS:
         losses.drop(*quirks.apply(body, target.quirks), *quirks.apply(config, target.quirks))
-    return Outgoing(_encode(body), losses.named())
+    return Outgoing(long.encode(body), losses.named())
 
 
 def _system(texts: tuple[Text, ...], losses: Losses) -> list[dict[str, Any]]:

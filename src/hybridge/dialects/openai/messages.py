@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from hybridge.chat import Audio, File, Image, Part, Reasoning, Refusal, Text, ToolCall, ToolResult, Turn
+from hybridge.dialects import long
 from hybridge.dialects.openai.places import decode, refuse
 from hybridge.dialects.openai.reasoning import Detail, parts_of
 
@@ -23,7 +24,7 @@ class _Cache(Struct):
 
 
 class _ImageUrl(Struct):
-    url: str
+    url: Raw
     detail: str | None = None
 
 
@@ -261,15 +262,24 @@ def _refusal_part(wire: WirePart, place: str) -> Part:
 def _image_part(wire: WirePart, place: str) -> Part:
     if wire.image_url is None:
         refuse(f"{place}.image_url", "missing")
-    given = wire.image_url if isinstance(wire.image_url, _ImageUrl) else _ImageUrl(wire.image_url)
-    detail = given.detail or ""
     place = f"{place}.image_url.url"
-    if given.url.startswith("data:"):
-        media_type, encoded = data_url(given.url, place)
+    if isinstance(wire.image_url, str):
+        return _image(wire.image_url, "", place)
+    given, detail = wire.image_url.url, wire.image_url.detail or ""
+    if (lying := long.found(given)) is not None:
+        start, data = lying
+        media_type, _ = data_url(start + str(data.view[:64], "ascii"), place)
+        return Image(data=data, media_type=media_type, detail=detail)
+    return _image(decode(_text, given, place), detail, place)
+
+
+def _image(url: str, detail: str, place: str) -> Image:
+    if url.startswith("data:"):
+        media_type, encoded = data_url(url, place)
         return Image(data=encoded, media_type=media_type, detail=detail)
-    if not given.url.startswith(("http://", "https://", "gs://")):
+    if not url.startswith(("http://", "https://", "gs://")):
         refuse(place, "must be an http(s) address or a data URL")
-    return Image(url=given.url, detail=detail)
+    return Image(url=url, detail=detail)
 
 
 def _audio_part(wire: WirePart, place: str) -> Part:
