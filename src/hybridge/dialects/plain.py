@@ -125,7 +125,11 @@ class Plain:
         if not (words and chunk.startswith(inside, start) and chunk.startswith(tail, start + len(inside))):
             return _NONE, 0
         if self._middle:
-            words = [self._unpadded(piece) for piece in words]
+            parts = [piece.partition(self._middle) for piece in words]
+            paddings = b"".join([padding for _, _, padding in parts])
+            words = [said if found else b"" for said, found, _ in parts]
+            if paddings and not paddings.isalnum():
+                return _NONE, 0
         # No escape holds a space, so together they are a string only if each is.
         together = b" ".join(words)
         if not all(words) or (together.translate(_ODD) != together and not _string(together)):

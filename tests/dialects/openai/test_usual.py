@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hybridge.dialects.openai.usual import Silent, envelope_of, rest_of
+from hybridge.money import Usage
 from hybridge.types import NO_QUIRKS, Quirks
 from tests.dialects.openai.test_plain_events import each_byte, each_event, events, state, streams
 
@@ -68,6 +69,31 @@ def test_two_halves_of_a_stream_may_have_other_envelopes(first: bytes, second: b
     wanted = state(each_byte(stream), withhold=True, quirks=NO_QUIRKS)
     for pieces in ([stream], each_event(stream), [stream]):
         assert state(pieces, withhold=True, quirks=NO_QUIRKS) == wanted
+
+
+@pytest.mark.parametrize(
+    ("behind", "earlier", "later"),
+    [
+        (
+            b'}],"x_groq":{"usage":{"prompt_tokens":5,"completion_tokens":1}}}',
+            NO_QUIRKS,
+            Quirks(usage_path="x_groq.usage"),
+        ),
+        (b',"usage":{"prompt_tokens":5,"completion_tokens":1}}]}', NO_QUIRKS, NO_QUIRKS),
+        (b'}],"usage":{"prompt_tokens":5,"completion_tokens":1}}', NO_QUIRKS, NO_QUIRKS),
+    ],
+)
+@pytest.mark.parametrize("delta", [b"{}", b'{"content":"word"}'])
+def test_usage_beside_a_choice_is_heard_in_each_stream(
+    delta: bytes, behind: bytes, earlier: Quirks, later: Quirks
+) -> None:
+    event = b'data: {"choices":[{"delta":%b,"finish_reason":"stop"%b\n\n' % (delta, behind)
+    other = b'data: {"choices":[{"delta":%b}]}\n\n' % delta
+    for quirks, members in ((earlier, NAMING[0]), (later, NAMING[2])):
+        stream = named(other + event * 2 + other, members)
+        heard = state([stream], withhold=False, quirks=quirks)
+        assert heard == state(each_byte(stream), withhold=False, quirks=quirks)
+    assert heard["usage"] == Usage(input=5, output=1)
 
 
 @pytest.mark.parametrize("members", NAMING)
