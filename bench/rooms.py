@@ -18,7 +18,7 @@ from hybridge.ledger.books import Books
 from hybridge.ledger.pricing import settle
 from hybridge.ledger.store import MemoryLedger
 from hybridge.observers.health import Health
-from hybridge.resilience.breaker import Breakers
+from hybridge.resilience.breakers import Breakers
 from hybridge.resilience.keys import KeyPool
 from hybridge.resilience.retry import Walk
 from hybridge.server.options import read_options

@@ -29,7 +29,7 @@ from hybridge.providers.fetch import ImageFetcher
 from hybridge.providers.settings import ModelSetting, ProviderSetting
 from hybridge.providers.transport import HttpTransport
 from hybridge.providers.upstream import Upstream
-from hybridge.resilience.breaker import Breakers
+from hybridge.resilience.breakers import Breakers
 from hybridge.resilience.hedge import Hedging
 from hybridge.resilience.keys import KeyPool
 from hybridge.resilience.retry import Retries, Walk
@@ -111,7 +111,11 @@ def start(assembled: Assembled, ledger: Ledger, before: Running | None = None) -
     """
     config, catalog = assembled.config, assembled.catalog
     breakers = Breakers(
-        config.breaker.failures, config.breaker.reset_after, clock=time.monotonic, chance=random.Random()
+        config.breaker.failures,
+        config.breaker.reset_after,
+        clock=time.monotonic,
+        chance=random.Random(),
+        concurrency=config.breaker.concurrency,
     )
     pools = {
         name: KeyPool([key.reveal() for key in provider.keys] or [""], time.monotonic)
@@ -166,8 +170,8 @@ def _adopt(breakers: Breakers, pools: dict[str, KeyPool], config: Config, before
             pools[name] = before.pools[name]
         else:
             pools[name].adopt(before.pools[name])
-    if old.breaker == config.breaker:
-        breakers.adopt(before.breakers, lambda deployment: deployment.partition("/")[0] in same)
+    stays = same if old.breaker == config.breaker else set()
+    breakers.adopt(before.breakers, lambda name: name.partition("/")[0] in stays)
 
 
 def front(

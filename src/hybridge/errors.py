@@ -240,6 +240,8 @@ class ProviderError(HybridgeError):
     blames: ClassVar[Blame] = Blame.DEPLOYMENT
     retry: ClassVar[bool] = True
     error_class: ClassVar[str] = "broken"
+    #: Whether a connection to the provider was made: where none is, its other deployments are no better.
+    reached: ClassVar[bool] = True
     headers: tuple[tuple[bytes, bytes], ...] = ()
 
     def __init__(
@@ -319,6 +321,7 @@ class ConnectFailed(Broken):
     """No connection: refused, unreachable, name not found, TLS not trusted."""
 
     error_class = "connect_failed"
+    reached = False
 
 
 class ConnectTimeout(ConnectFailed):

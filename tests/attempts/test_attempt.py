@@ -8,12 +8,14 @@ from hybridge.attempts.attempt import Attempting
 from hybridge.ledger.entry import LedgerEntry
 from hybridge.providers.upstream import Call, Commit, Upstream
 from hybridge.resilience.breaker import CircuitBreaker
+from hybridge.resilience.gate import Gate
 from hybridge.resilience.keys import Key, KeyPool
 from hybridge.resilience.retry import Step
 from hybridge.types import Deployment, Facts, Head, Kind, Operation, Plan, Request, Sink, Surface
 
 DEPLOYMENT = Deployment("p/x", "p", "x", "x", Kind.DIRECT, Surface("openai", "http://127.0.0.1:9/v1"))
-STEP = Step(DEPLOYMENT, Key("id", "secret"), 0.0, 1, 0, CircuitBreaker(), KeyPool(["secret"], lambda: 0.0))
+GATE = Gate(CircuitBreaker(), CircuitBreaker(), 1, lambda: 0.0)
+STEP = Step(DEPLOYMENT, Key("id", "secret"), 0.0, 1, 0, GATE, KeyPool(["secret"], lambda: 0.0))
 REQUEST = Request("req_1", Operation.CHAT, "openai", "x", False, b"{}", Facts("x", False, {}))
 
 

@@ -165,7 +165,7 @@ def test_no_secret_is_ever_shown() -> None:
     [
         ("providers:\n  openai: {keyss: [env:A_KEY]}", "2: providers.openai.keyss: unknown key; did you mean keys?"),
         (ON + "severs: {}", "2: severs: unknown key; did you mean server?"),
-        (ON + "breaker: {zzz: 1}", "2: breaker.zzz: unknown key; it may be failures or reset_after"),
+        (ON + "breaker: {zzz: 1}", "2: breaker.zzz: unknown key; it may be failures, reset_after or concurrency"),
         (ON + "server:\n  port: abc", "3: server.port: expected a whole number from 0 to 65535, got 'abc'"),
         (ON + "server:\n  port: 70000", "3: server.port: expected a whole number from 0 to 65535, got 70000"),
         (ON + "server: {port: 80.5}", "2: server.port: expected a whole number from 0 to 65535, got 80.5"),

@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from hybridge.resilience.breaker import LAST_RESORT, PROBE, Breakers, CircuitBreaker
+from hybridge.resilience.breaker import LAST_RESORT, PROBE, CircuitBreaker
 
 from .world import Clock
 
@@ -273,14 +273,90 @@ def test_the_last_resort_asks_once_a_second(breaker: CircuitBreaker, clock: Cloc
     assert state_of(breaker) == "closed"
 
 
-def test_one_last_resort_is_out_at_a_time(breaker: CircuitBreaker, clock: Clock) -> None:
+def test_a_last_resort_does_not_wait_for_one_that_hangs(breaker: CircuitBreaker, clock: Clock) -> None:
+    """What hung may have come back: with everybody down, its return is to be noticed within two seconds."""
     fail(breaker)
-    clock.now += LAST_RESORT
+    hanging = []
+    for _ in range(10):
+        clock.now += LAST_RESORT
+        assert breaker.admit_last_resort()
+        hanging.append(breaker.ticket)
+    breaker.success(hanging.pop())
+    assert state_of(breaker) == "closed"
+    for ticket in hanging:
+        breaker.failure(ticket)
+    assert (state_of(breaker), breaker.failed) == ("closed", 0), "they were sent before it was back"
+
+
+def test_a_last_resort_that_fails_after_the_probe_that_is_due_went_out_says_nothing(
+    breaker: CircuitBreaker, clock: Clock
+) -> None:
+    fail(breaker)
+    clock.now += 59
     assert breaker.admit_last_resort()
-    clock.now += PROBE - 0.1
-    assert not breaker.admit_last_resort()
-    clock.now += 0.2
-    assert breaker.admit_last_resort()
+    early = breaker.ticket
+    clock.now += 1
+    assert breaker.admit()
+    due = breaker.ticket
+    breaker.failure(early)
+    assert state_of(breaker) == "half_open"
+    breaker.success(due)
+    assert state_of(breaker) == "closed"
+
+
+def test_a_probe_that_hangs_longer_than_it_is_waited_for_doubles_the_wait_all_the_same(
+    breaker: CircuitBreaker, clock: Clock
+) -> None:
+    fail(breaker)
+    clock.now += 60
+    assert breaker.admit()
+    first = breaker.ticket
+    clock.now += PROBE
+    assert breaker.admit()
+    second = breaker.ticket
+    breaker.failure(first, "timeout")
+    assert breaker.retry_in == 120.0
+    breaker.failure(second, "timeout")
+    assert breaker.retry_in == 120.0, "one round of probes doubles it once"
+    assert breaker.failed == 5
+
+
+def test_it_says_why(breaker: CircuitBreaker, clock: Clock) -> None:
+    assert (breaker.why, breaker.failed, breaker.open_for) == ("", 0, 0.0)
+    breaker.failure(why="timeout")
+    assert breaker.why == "1 failure since the last success, last: timeout"
+    breaker.failure()
+    assert breaker.why == "2 failures since the last success"
+    assert breaker.failure(why="broken 503")
+    assert breaker.why == "3 failures in a row, last: broken 503"
+    clock.now += 60
+    assert breaker.admit()
+    assert breaker.failure(why="connect_failed")
+    assert (breaker.why, breaker.failed) == ("3 failures in a row, last: connect_failed", 4)
+    assert breaker.open_for == 60.0
+    breaker.force("open")
+    assert breaker.why == "held open by an operator"
+    breaker.force("auto")
+    assert (breaker.why, breaker.failed, breaker.open_for) == ("", 0, 0.0)
+    for result in "SFSF":
+        (breaker.success if result == "S" else breaker.failure)()
+    breaker.success()
+    assert breaker.failure(why="broken 500")
+    assert breaker.why == "3 of the last 6 calls failed, last: broken 500"
+
+
+def test_a_sign_of_life_ends_the_matter(breaker: CircuitBreaker) -> None:
+    assert breaker.calm
+    fail(breaker, 2)
+    assert (breaker.free, breaker.calm) == (True, False)
+    breaker.answered()
+    assert breaker.calm
+    fail(breaker)
+    breaker.answered()
+    assert (state_of(breaker), breaker.calm) == ("closed", True)
+    breaker.force("open")
+    breaker.answered()
+    assert state_of(breaker) == "open"
 
 
 def test_a_last_resort_does_not_put_off_the_probe_that_is_due(breaker: CircuitBreaker, clock: Clock) -> None:
@@ -329,12 +405,3 @@ def test_results_of_calls_from_before_it_was_held_say_nothing(breaker: CircuitBr
     for _ in range(3):
         breaker.failure(early)
     assert state_of(breaker) == "closed"
-
-
-def test_breakers_are_made_when_asked_for(clock: Clock) -> None:
-    breakers = Breakers(1, 60.0, clock=clock, chance=Middle())
-    assert breakers["a/b"] is breakers["a/b"]
-    assert repr(breakers) == "<Breakers all closed>"
-    breakers["c/d"].failure()
-    assert {name: breaker.state for name, breaker in breakers} == {"a/b": "closed", "c/d": "open"}
-    assert repr(breakers) == "<Breakers c/d open>"

@@ -20,7 +20,7 @@ from hybridge.errors import (
     Rejected,
     Silent,
 )
-from hybridge.resilience.breaker import Breakers
+from hybridge.resilience.breakers import Breakers
 from hybridge.resilience.keys import KeyPool, fingerprint
 from hybridge.resilience.retry import Retries, Step, Walk
 from hybridge.types import Deployment
@@ -156,7 +156,7 @@ def test_everybody_in_a_plan_has_a_breaker_from_its_first_step_on() -> None:
     world = World(deployment("a"), deployment("b"))
     assert [name for name, _ in world.breakers] == []
     assert world.walk().next() is not None
-    assert {name for name, _ in world.breakers} == {each.id for each in world.deployments}
+    assert {name for name, _ in world.breakers if "/" in name} == {each.id for each in world.deployments}
 
 
 def test_after_a_success_the_plan_goes_on_as_after_any_other() -> None:

@@ -8,7 +8,7 @@ from itertools import count
 from random import Random
 
 from hybridge.errors import ProviderError
-from hybridge.resilience.breaker import Breakers
+from hybridge.resilience.breakers import Breakers
 from hybridge.resilience.keys import KeyPool
 from hybridge.resilience.retry import DEFAULT_RETRIES, Retries, Step, Walk
 from hybridge.types import Deployment, Kind, Limits, Surface

@@ -224,6 +224,9 @@ class Breaker(Struct, frozen=True, forbid_unknown_fields=True):
 
     failures: Annotated[Positive, about("failures in a row that open it")] = 3
     reset_after: Annotated[Wait, about("until one probe is let through; doubles to 120s")] = 60.0
+    concurrency: Annotated[
+        Positive, about("calls to a deployment at a time, of one worker; fewer while it says that it is overloaded")
+    ] = 1000
 
 
 class Health(Struct, frozen=True, forbid_unknown_fields=True):

@@ -4,6 +4,9 @@ Another deployment is preferred to a second call to the same one, whatever the f
 while a retry waits, and most failures of a deployment last longer than a wait. So the plan is gone through once,
 then those whose failure may have passed are asked again. A key's failure is no failure of the deployment: another
 key is tried there first, and that call does not count as an attempt of `retries.attempts`.
+
+The first call and the first fallback to a deployment that is well are free; every further call is paid for out of
+what its deployment has saved (`Gate.pay`), so that an outage is not made worse by those who try again.
 """
 
 from __future__ import annotations
@@ -13,8 +16,10 @@ from typing import Literal
 
 from msgspec import Struct
 
-from hybridge.errors import Blame, ContentFiltered, ContextOverflow, GatewayError, ProviderError
-from hybridge.resilience.breaker import Breakers, CircuitBreaker
+from hybridge.errors import Blame, CannotCarry, ContentFiltered, ContextOverflow, GatewayError, ProviderError
+from hybridge.resilience.breaker import LAST_RESORT
+from hybridge.resilience.breakers import Breakers
+from hybridge.resilience.gate import Gate
 from hybridge.resilience.keys import Key, KeyPool
 from hybridge.resilience.verdict import Failure, all_failed, nobody_asked, refusal
 from hybridge.types import Deployment
@@ -39,7 +44,8 @@ DEFAULT_RETRIES = Retries()
 class Step(Struct, frozen=True, eq=False):
     """The next call: to whom, with which key, after how many seconds. It owes its walk one result.
 
-    `number` counts the steps of the walk from 1; `ticket` is the breaker's, which learns of the result, as `pool` does.
+    `number` counts the steps of the walk from 1; gate and pool learn of the result, by the tickets of the
+    deployment's breaker and of its provider's.
     """
 
     deployment: Deployment
@@ -47,8 +53,9 @@ class Step(Struct, frozen=True, eq=False):
     delay: float
     number: int
     ticket: int
-    breaker: CircuitBreaker
+    gate: Gate
     pool: KeyPool
+    provider_ticket: int = 0
 
 
 class _Leg(Struct, eq=False):
@@ -56,7 +63,7 @@ class _Leg(Struct, eq=False):
 
     deployment: Deployment
     pool: KeyPool
-    breaker: CircuitBreaker
+    gate: Gate
     #: Calls that count as attempts: a change of key is none.
     attempts: int = 0
     #: When it may be asked again.
@@ -78,7 +85,8 @@ class Walk(Struct, eq=False):
         raise walk.verdict()
 
     Only the first result of a step counts, so a `released` in a `finally` is safe. Several steps may be open at
-    once: `next` never gives a deployment that has one. More steps may be asked for after a failure in mid-answer.
+    once: `beside` gives one for a hedge, and `next` never gives a deployment that has one. More steps may be asked
+    for after a failure in mid-answer.
     Clock and chance are those of `breakers`; `pools` are by provider; `content_filter` is what the refusal of a
     filter means, as in `routing.content_filter`. `retries.deadline` counts from the first `next`.
     """
@@ -90,7 +98,7 @@ class Walk(Struct, eq=False):
     content_filter: Literal["pass", "fallback"] = "pass"
     #: What failed so far, in the order of the results.
     failures: list[Failure] = []
-    #: Why a deployment was passed over, by its id: `breaker` or `keys`.
+    #: Why a deployment was passed over, by its id: `breaker`, `provider`, `keys`, `busy` or `retries`.
     skipped: dict[str, str] = {}
     #: Steps given so far.
     steps: int = 0
@@ -109,32 +117,51 @@ class Walk(Struct, eq=False):
 
     def next(self) -> Step | None:
         """The next call, or `None` if there is none to make (for now, where steps are open)."""
-        retries, clock = self.retries, self.breakers.clock
-        now = clock()
+        retries, now = self.retries, self.breakers.clock()
         if self._deadline is None:
             self._deadline = now + retries.deadline
         if now >= self._deadline or self.steps >= retries.per_request or self._final is not None:
             return None
         if not self.steps and self._legs is None and self._at_once():
             return self._first
-        return self._other_key() or self._fallback() or self._retry(now) or self._last_resort()
+        return self._other_key() or self._fallback() or self._retry(now) or self._last_resort(now)
+
+    def beside(self, step: Step) -> Step | None:
+        """A second call while `step` is open, for a hedge: to a deployment that nobody has asked yet, is well, and
+        belongs to a provider that is not being asked. `None` if there is no such one, or no call is left."""
+        self._all()
+        spent = self._deadline is None or self.breakers.clock() >= self._deadline or self._final is not None
+        if spent or self.steps >= self.retries.per_request or step.number not in self._open:
+            return None
+        asked = {leg.deployment.provider for leg in self._open.values()}
+        for leg in self._left():
+            if not leg.attempts and leg.deployment.provider not in asked and leg.gate.is_well and self._admitted(leg):
+                return self._step(leg)
+        return None
 
     def _at_once(self) -> bool:
         """Make the first step, if nothing is the matter with the first deployment: so most requests go."""
         if not self.deployments:
             return False
         deployment = self.deployments[0]
-        breaker, pool = self.breakers.meet(self.deployments), self.pools[deployment.provider]
-        if not breaker.free or (key := pool.take(deployment.model)) is None:
+        gate, pool = self.breakers.meet(self.deployments), self.pools[deployment.provider]
+        breaker, provider = gate.breaker, gate.provider
+        if not (breaker.free and provider.calm and gate.calls < gate.most):
             return False
+        if (key := pool.take(deployment.model)) is None:
+            return False
+        gate.calls += 1
+        gate.total += 1
         self.steps = 1
-        self._first = Step(deployment, key, 0.0, 1, breaker.ticket, breaker, pool)
+        self._first = Step(deployment, key, 0.0, 1, breaker.ticket, gate, pool, provider.ticket)
         return True
 
     def _all(self) -> list[_Leg]:
         """What is known of each deployment: made when more happens than a first step and its success."""
         if self._legs is None:
-            self._legs = [_Leg(each, self.pools[each.provider], self.breakers[each.id]) for each in self.deployments]
+            self._legs = [
+                _Leg(each, self.pools[each.provider], self.breakers.gate(each.id)) for each in self.deployments
+            ]
             if self._first is not None:
                 leg = self._legs[0]
                 leg.attempts, leg.keys = 1, {self._first.key.id}
@@ -167,17 +194,19 @@ class Walk(Struct, eq=False):
                 return self._step(leg, wait)
         return None
 
-    def _last_resort(self) -> Step | None:
-        """A call although every breaker is open, so that the end of an outage of all is noticed within a second.
+    def _last_resort(self, now: float) -> Step | None:
+        """A call although no breaker admits one, so that the end of an outage of all is noticed within a second.
 
-        A plan of one deployment has no such step: there, an open breaker is what `breaker.reset_after` promises.
+        One request a second goes to the least bad, which is the one that was probed the fewest times since it opened,
+        then the one that is due the soonest.
         """
-        if self.steps or len(self.deployments) < 2:
+        if self.steps:
             return None
-        for leg in self._left():
-            if not _keys_wait(leg) and leg.breaker.admit_last_resort():
-                return self._step(leg)
-        return None
+        shut = [leg for leg in self._left() if leg.gate.is_shut and not _keys_wait(leg)]
+        if not shut or now < LAST_RESORT + max(leg.gate.probed for leg in shut):
+            return None
+        least_bad = min(shut, key=lambda leg: leg.gate.badness)
+        return self._step(least_bad) if least_bad.gate.admit_last_resort() else None
 
     def _left(self) -> Iterator[_Leg]:
         """The deployments that may still be asked, in the plan's order."""
@@ -189,15 +218,22 @@ class Walk(Struct, eq=False):
         return (deployment.limits.context or 0) > (self._too_small or 0)
 
     def _admitted(self, leg: _Leg, within: float = 0.0, exclude: Collection[str] = ()) -> bool:
-        """Whether there is a key and the breaker admits the call, in this order: a breaker's word is binding."""
+        """Whether a call may go there, which then is admitted and has to be made."""
         wait = leg.pool.soonest(leg.deployment.model, exclude)
         if wait is None or wait > within:
-            self.skipped[leg.deployment.id] = "keys"
+            reason = "keys"
+        else:
+            reason = leg.gate.refusal() or ("" if exclude or self._is_free(leg) or leg.gate.pay() else "retries")
+        if reason:
+            self.skipped[leg.deployment.id] = reason
             return False
-        if not leg.breaker.admit():
-            self.skipped[leg.deployment.id] = "breaker"
-            return False
+        leg.gate.admit()
         return True
+
+    def _is_free(self, leg: _Leg) -> bool:
+        """Whether the call is the first, or the first fallback to a deployment that is well."""
+        called = sum(each.attempts > 0 for each in self._all())
+        return not called or (called == 1 and not leg.attempts and leg.gate.is_well)
 
     def _step(self, leg: _Leg, delay: float = 0.0, exclude: Collection[str] = ()) -> Step:
         key = leg.pool.take(leg.deployment.model, exclude, delay)
@@ -209,7 +245,8 @@ class Walk(Struct, eq=False):
         leg.key_failed = False
         leg.open = True
         self._open[self.steps] = leg
-        return Step(leg.deployment, key, delay, self.steps, leg.breaker.ticket, leg.breaker, leg.pool)
+        gate = leg.gate
+        return Step(leg.deployment, key, delay, self.steps, gate.breaker.ticket, gate, leg.pool, gate.provider.ticket)
 
     def _closed(self, step: Step) -> _Leg | None:
         self._all()
@@ -224,35 +261,34 @@ class Walk(Struct, eq=False):
             self._over = True
         elif self._closed(step) is None:
             return
-        step.breaker.success(step.ticket)
+        step.gate.success(step.ticket)
         step.pool.worked(step.key.id, step.deployment.model)
 
     def released(self, step: Step) -> None:
         """The call was given up and says nothing about the deployment: the client left, or a hedge was lost."""
         if self._closed(step):
-            step.breaker.release(step.ticket)
+            step.gate.release(step.ticket, step.provider_ticket)
 
     def unable(self, step: Step) -> None:
         """No call was made, because the request cannot be carried there: the deployment is asked no more."""
         if leg := self._closed(step):
-            step.breaker.release(step.ticket)
-            leg.out = True
+            step.gate.release(step.ticket, step.provider_ticket)
+            leg.out, leg.attempts = True, 0
 
     def failed(self, step: Step, error: ProviderError) -> None:
         """The call failed: those to blame are told, and the walk draws its conclusions."""
         if leg := self._closed(step):
             failure = Failure(leg.deployment, step.key.id, error)
             self.failures.append(failure)
-            if error.blames is Blame.DEPLOYMENT:
-                step.breaker.failure(step.ticket)
-            else:
-                step.breaker.release(step.ticket)
+            step.gate.failure(step.ticket, step.provider_ticket, error)
             if error.blames is Blame.KEY:
                 self._blame_key(leg, step, error)
             elif error.retry:
                 leg.ready = self.breakers.clock() + self._backoff(leg, error)
             else:
                 leg.out = True
+            if isinstance(error, CannotCarry):
+                leg.attempts = 0
             if not error.fallback:
                 self._conclude(failure)
 
@@ -288,7 +324,8 @@ class Walk(Struct, eq=False):
             return all_failed(self.failures, min(map(_keys_wait, self._all())))
         waiting = [leg for leg in self._all() if leg.deployment.id in self.skipped]
         limited = all(self.skipped[leg.deployment.id] == "keys" and not leg.pool.all_refused for leg in waiting)
-        return nobody_asked([max(leg.breaker.retry_in, _keys_wait(leg)) for leg in waiting], limited=limited)
+        busy = "busy" in self.skipped.values()
+        return nobody_asked([max(leg.gate.retry_in, _keys_wait(leg)) for leg in waiting], limited=limited, busy=busy)
 
     def _at_fault(self) -> Failure | None:
         """The failure that shows the request at fault, if no deployment that could take it failed otherwise."""

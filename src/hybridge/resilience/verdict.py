@@ -96,10 +96,15 @@ def _unsupported(failures: Sequence[Failure]) -> UnsupportedParameter:
     )
 
 
-def nobody_asked(waits: Sequence[float], *, limited: bool) -> GatewayError:
-    """No call was made: `waits` are the seconds until each deployment may be asked, `limited` if only keys rest."""
+def nobody_asked(waits: Sequence[float], *, limited: bool, busy: bool) -> GatewayError:
+    """No call was made: `waits` are the seconds until each deployment may be asked, `limited` if only keys rest,
+    `busy` if one that is well has all the calls it can take."""
     if not waits:
         return Unavailable("no deployment can serve this request")
+    if busy:
+        return TooManyRequests(
+            "every deployment that is well has all the calls it can take", code="overloaded", retry_after=_SOONEST
+        )
     # A breaker that an operator holds open for good has no time of its own.
     wait = min(max(_SOONEST, min(waits)), 3600.0)
     if limited:
