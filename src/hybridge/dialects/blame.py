@@ -1,4 +1,4 @@
-"""What an error answer means: whose fault it is and when to come back.
+"""What an error answer means: whose fault it is.
 
 Classes follow the provider's machine-readable code, then the few sentences without which two different things would
 look the same (kept here as data), then the HTTP status.
@@ -6,7 +6,6 @@ look the same (kept here as data), then the HTTP status.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -249,53 +248,6 @@ def error_of(
     return kind(message, status=status, provider_code=words.code, retry_after=retry_after, body=body[:BODY_LIMIT])
 
 
-_GO_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
-_GO_PIECE = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s|us|µs|ns)")
-_GO = re.compile(r"(?:\d+(?:\.\d+)?(?:h|ms|m|s|us|µs|ns))+")
-#: A plain number beyond this is a date, not a delay.
-_LONGEST = 7 * 86_400
-
-
-def duration(text: str) -> float | None:
-    """Seconds from a Go duration (`12ms`, `6m0s`, `17.39s`) or a plain number; `None` for anything else."""
-    text = text.strip()
-    if _GO.fullmatch(text):
-        return sum(float(count) * _GO_UNITS[unit] for count, unit in _GO_PIECE.findall(text))
-    try:
-        seconds = float(text)
-    except ValueError:
-        return None
-    return seconds if math.isfinite(seconds) and 0 <= seconds <= _LONGEST else None
-
-
-def retry_after(status: int, headers: Mapping[str, str]) -> float | None:
-    """Seconds from `retry-after-ms`, `retry-after`, or on a 429 the rate limit that is used up. Dates are not read.
-
-    `headers` are lower case. Answers below 400 give none: Anthropic sends `retry-after` on a 200 too.
-    """
-    if status < 400:
-        return None
-    milliseconds = headers.get("retry-after-ms", "").strip()
-    if milliseconds:
-        return duration(f"{milliseconds}ms")
-    seconds = duration(headers.get("retry-after", ""))
-    if seconds is not None or status != 429:
-        return seconds
-    return _reset_after(headers)
-
-
-def _reset_after(headers: Mapping[str, str]) -> float | None:
-    used_up: list[float] = []
-    others: list[float] = []
-    for name, value in headers.items():
-        if name.startswith("x-ratelimit-reset-") and (seconds := duration(value)) is not None:
-            left = headers.get(name.replace("-reset-", "-remaining-", 1), "").strip()
-            (used_up if left == "0" else others).append(seconds)
-    if used_up:
-        return max(used_up)
-    return min(others, default=None)
-
-
 __all__ = [
     "BODY_LIMIT",
     "OVERFLOW",
@@ -304,11 +256,9 @@ __all__ = [
     "Said",
     "Signs",
     "by_status",
-    "duration",
     "error_of",
     "judge",
     "overflows",
-    "retry_after",
     "said",
     "said_by",
 ]

@@ -185,8 +185,8 @@ class ProviderChat(Protocol):
     def stream_decoder(self, quirks: Quirks) -> StreamDecoder:
         """A decoder for one stream."""
 
-    def classify(self, status: int, headers: Mapping[str, str], body: bytes) -> ProviderError:
-        """What an answer that is not a 200 means."""
+    def classify(self, status: int, headers: Mapping[str, str], body: bytes, now: float | None = None) -> ProviderError:
+        """What an answer that is not a 200 means; `now` in Unix seconds, for a date in an answer without one."""
 
 
 def appended(array: Raw | None, *elements: object) -> Raw:

@@ -10,7 +10,8 @@ from typing import Any
 
 import msgspec
 
-from hybridge.dialects.blame import Said, Signs, error_of, judge, retry_after, said
+from hybridge.dialects.blame import Said, Signs, error_of, judge, said
+from hybridge.dialects.retry_after import retry_after
 from hybridge.errors import (
     Broken,
     ContentFiltered,
@@ -60,11 +61,11 @@ SIGNS = Signs(
 )
 
 
-def classify(status: int, headers: Mapping[str, str], body: bytes) -> ProviderError:
+def classify(status: int, headers: Mapping[str, str], body: bytes, now: float | None = None) -> ProviderError:
     """What an answer that is not a 200 means."""
     words = said(body)
     kind = judge(status, words, SIGNS)
-    return error_of(kind, status, words, retry_after=retry_after(status, headers), body=body)
+    return error_of(kind, status, words, retry_after=retry_after(status, headers, now), body=body)
 
 
 def reported(words: Said, body: bytes) -> ProviderError:

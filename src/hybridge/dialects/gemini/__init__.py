@@ -112,9 +112,9 @@ class GeminiProvider:
         """A decoder for one stream."""
         return Decoder()
 
-    def classify(self, status: int, headers: Mapping[str, str], body: bytes) -> ProviderError:
+    def classify(self, status: int, headers: Mapping[str, str], body: bytes, now: float | None = None) -> ProviderError:
         """What an answer that is not a 200 means."""
-        return errors.classify(status, headers, body)
+        return errors.classify(status, headers, body, now)
 
 
 DIALECT = Dialect("gemini", client=GeminiClient(), provider=GeminiProvider())

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from hybridge.dialects import blame
+from hybridge.dialects.retry_after import duration, retry_after
 from hybridge.errors import (
     Broken,
     EmptyAnswer,
@@ -91,7 +92,7 @@ _STATUS = {
 # --- of a provider -------------------------------------------------------------------------------------------------
 
 
-def classify(status: int, headers: Mapping[str, str], body: bytes) -> ProviderError:
+def classify(status: int, headers: Mapping[str, str], body: bytes, now: float | None = None) -> ProviderError:
     """What an answer that is not a 200 means."""
     found = _decoded(body)
     words = blame.said(body) if found is None else blame.said_by(found)
@@ -103,7 +104,7 @@ def classify(status: int, headers: Mapping[str, str], body: bytes) -> ProviderEr
         kind = QuotaExhausted
     delay = _retry_delay(details)
     if delay is None:
-        delay = blame.retry_after(status, headers)
+        delay = retry_after(status, headers, now)
     return blame.error_of(kind, status, words, retry_after=delay, body=body)
 
 
@@ -157,7 +158,7 @@ def _retry_delay(details: list[dict[str, Any]]) -> float | None:
     for detail in details:
         delay = detail.get("retryDelay")
         if isinstance(delay, str):
-            return blame.duration(delay)
+            return duration(delay)
     return None
 
 

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Raw
 
 from hybridge.dialects import blame
+from hybridge.dialects.retry_after import retry_after
 from hybridge.errors import (
     Broken,
     ContentFiltered,
@@ -95,14 +96,14 @@ _RELAYED = "bad_response_status_code"
 _encoder = msgspec.json.Encoder()
 
 
-def classify(status: int, headers: Mapping[str, str], body: bytes) -> ProviderError:
+def classify(status: int, headers: Mapping[str, str], body: bytes, now: float | None = None) -> ProviderError:
     """What an answer that is not a 200 means."""
     words = blame.said(body)
     kind = blame.judge(status, words, _SIGNS)
     if kind is Rejected and _RELAYED in words.codes and words.param.isdecimal():
         relayed = blame.by_status(int(words.param))
         kind = relayed if relayed in (Rejected, RateLimited) else Broken
-    return blame.error_of(kind, status, words, retry_after=blame.retry_after(status, headers), body=body)
+    return blame.error_of(kind, status, words, retry_after=retry_after(status, headers, now), body=body)
 
 
 def error_inside(error: Raw | bytes, body: bytes = b"") -> ProviderError:
