@@ -33,6 +33,9 @@ class Nowhere:
     def start(self, head: Head) -> None:
         """Nothing."""
 
+    def recovered(self, how: str, origin: str, to: str) -> None:
+        """Nothing."""
+
     def write(self, chunk: bytes) -> bool:
         """Nothing."""
         return True

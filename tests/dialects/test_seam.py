@@ -10,7 +10,7 @@ from hybridge.dialects.seam import Seam
 
 STORY = (
     "The quick brown fox jumps over the lazy dog, and then it rests by the river. Every evening the fox returns, "
-    "tells its story again, and nobody believes a word of it. 狐狸回到河边，讲它的故事。 So it goes, said Mai, in that forest."
+    "tells its story again, and nobody believes a word of it. 狐狸回到河边。 So it goes, said Mai, in that forest."
 )
 PREFACES = (
     "",

@@ -40,6 +40,7 @@ async def test_whoever_has_content_first_is_the_answer_and_both_are_billed(ours:
             assert "Hel" in answer.text
             assert answer.headers["x-hybridge-deployment"] == "b/x"
             await asyncio.wait_for(left.wait(), 5)
+            await until(lambda: bool(running.entries))
             loser, winner = running.entries[-1].attempts
             assert (loser.deployment, loser.error_class, loser.cost_source) == ("a/x", "hedged", "estimated")
             assert (winner.deployment, winner.error_class, winner.cost_source) == ("b/x", "", "computed")
@@ -69,6 +70,7 @@ async def test_the_first_may_still_win_and_the_copy_is_given_up() -> None:
         answer = await ask(running, "openai")
         assert answer.headers["x-hybridge-deployment"] == "a/x"
         await asyncio.wait_for(left.wait(), 5)
+        await until(lambda: bool(running.entries))
         assert [one.error_class for one in running.entries[-1].attempts] == ["hedged", ""]
 
 
@@ -88,6 +90,7 @@ async def test_one_fails_and_the_other_answers() -> None:
         answer = await ask(running, "openai")
         assert answer.headers["x-hybridge-attempts"] == "a/x=500;b/x=200"
         assert running.running.breakers["a/x"].state == "closed"
+        await until(lambda: bool(running.entries))
         assert len(running.entries[-1].attempts) == 2
 
 
@@ -159,4 +162,5 @@ async def test_a_winner_that_breaks_off_goes_on_elsewhere_too() -> None:
         chunks = events(answer.text)
         said = "".join(choice["delta"].get("content") or "" for chunk in chunks for choice in chunk["choices"])
         assert said == "Hello, world and more"
+        await until(lambda: bool(running.entries))
         assert [one.error_class for one in running.entries[-1].attempts] == ["hedged", "connection_lost", ""]

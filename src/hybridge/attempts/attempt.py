@@ -104,6 +104,8 @@ class Attempting:
         finally:
             if call.sent:
                 self._close(call, attempt)
+            if call.used_up is not None:
+                step.pool.rest(key.id, deployment.model, call.used_up)
 
     @property
     def stream(self) -> bool:

@@ -13,6 +13,7 @@ from hybridge.chat import Chat, Finish, Reply, StopReason
 from hybridge.dialects import dialect
 from hybridge.dialects.codec import Dialect, Outgoing, Relay, StreamEncoder, Target, Translation, events_of
 from hybridge.dialects.continuing import Continued, Transcript
+from hybridge.dialects.retry_after import used_up
 from hybridge.errors import ContentFiltered, ProviderError, Silent
 from hybridge.money import Usage
 from hybridge.providers.auth import AUTH
@@ -70,6 +71,8 @@ class Call(Struct):
     #: Takes down what is said, where somebody may have to go on with it; and whether this call goes on with it.
     transcript: Transcript | None = None
     goes_on: bool = False
+    #: Seconds until a rate limit is whole again that this answer has used up.
+    used_up: float | None = None
     #: The answer lacked its end, of which only a usage could have been missing.
     cut: bool = False
 
@@ -175,6 +178,8 @@ class Upstream:
             error = theirs.provider.classify(answer.status, headers, body)
             error.headers = call.headers
             raise error
+        if "0" in headers.values():
+            call.used_up = used_up(headers, self._now_s())
         if not call.request.stream or headers.get("content-type", "").startswith(_WHOLE):
             self._whole(call, theirs, await answer.read(ANSWER_LIMIT), headers)
             commit(call)
