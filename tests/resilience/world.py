@@ -54,9 +54,13 @@ class World:
         self.breakers = Breakers(failures, 60.0, clock=self.clock, chance=self.chance)
         self.pools = {each.provider: KeyPool(keys, self.clock) for each in deployments}
         self.retries = retries
+        #: The plans of requests, in turn; all deployments in their order, where a test gives no others.
+        self.plans: Sequence[Sequence[Deployment]] = [deployments]
+        self._turn = count()
 
     def walk(self) -> Walk:
-        return Walk(self.deployments, self.breakers, self.pools, self.retries)
+        plan = self.plans[next(self._turn) % len(self.plans)]
+        return Walk(plan, self.breakers, self.pools, self.retries)
 
     def open(self, deployment: Deployment) -> None:
         """Open the breaker of a deployment, as an outage does."""

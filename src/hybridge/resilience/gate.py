@@ -1,8 +1,9 @@
 """The gate to a deployment: whether a call may go through now, and what is learnt from those that did.
 
 Three things can keep it shut: the deployment's breaker, its provider's, and the calls that are under way already.
-How many may be is learnt: one more for each full round of successes, fewer by a third when the deployment says that
-it is overloaded (additive increase, multiplicative decrease). Its weakness: each process counts alone.
+How many may be is learnt: each success makes it a little more, each overload four times as much less, so that it
+settles where one call in five is turned away; what fails less often than that is no matter of how many. An outage
+teaches nothing. Its weakness: each process counts alone.
 """
 
 from __future__ import annotations
@@ -13,16 +14,16 @@ from hybridge.errors import Blame, ConnectTimeout, ProviderError, RateLimited, S
 from hybridge.resilience.breaker import CircuitBreaker
 
 #: Calls at a time that any deployment may have, however overloaded it says it is.
-FEWEST = 4
-#: What an overload leaves of the calls at a time; all overloads within a second are one.
-LEFT = 0.7
-VOLLEY = 1.0
+FEWEST = 10
+#: What a success and an overload make of the calls at a time.
+MORE = 1.005
+FEWER = 0.98
 #: Statuses by which a deployment says that it is overloaded.
 OVERLOADED = (503, 529)
 
 #: Further calls are paid for: so many per call, so many per second, and no more than so many are saved up.
 PER_CALL = 0.2
-PER_SECOND = 1.0
+PER_SECOND = 0.5
 MOST_SAVED = 20.0
 
 
@@ -38,7 +39,6 @@ class Gate:
         "_counted",
         "_paid",
         "_saved",
-        "_shrunk",
         "breaker",
         "calls",
         "ceiling",
@@ -58,7 +58,6 @@ class Gate:
         self.calls = 0
         #: A whole number until the first overload.
         self.most: float = ceiling
-        self._shrunk = float("-inf")
         #: Calls ever; of these and of time, so many were counted into what is saved.
         self.total = 0
         self._counted = 0
@@ -96,7 +95,7 @@ class Gate:
     def is_shut(self) -> bool:
         """Whether a breaker is open, and neither an operator holds it so nor too many calls are under way."""
         shut = self._shut()
-        return bool(shut) and self.calls < self.most and all(each.held_until is None for each in shut)
+        return bool(shut) and self.calls < self.ceiling and all(each.held_until is None for each in shut)
 
     @property
     def probed(self) -> float:
@@ -122,7 +121,7 @@ class Gate:
     # Further calls
 
     def pay(self) -> bool:
-        """Whether a further call of a request is paid for, by a fifth of the calls and one a second."""
+        """Whether a further call of a request is paid for, by a fifth of the calls and by the time that passes."""
         now = self._clock()
         earned = PER_CALL * (self.total - self._counted) + PER_SECOND * (now - self._paid)
         self._saved = min(MOST_SAVED, self._saved + earned)
@@ -138,7 +137,7 @@ class Gate:
         """The answer came, whole."""
         self.calls -= 1
         if self.most < self.ceiling:
-            self.most = min(self.ceiling, self.most + 1.0 / self.most)
+            self.most = min(self.ceiling, MORE * self.most)
         if not self.provider.calm:
             self.provider.answered()
         self.breaker.success(ticket)
@@ -153,6 +152,8 @@ class Gate:
         """The call failed: those to blame are told."""
         self.calls -= 1
         why = f"{error.error_class} {error.status}" if error.status else error.error_class
+        if self.breaker.free and _is_overload(error):
+            self.most = max(FEWER * self.most, min(FEWEST, self.ceiling))
         opened = False
         if error.blames is Blame.DEPLOYMENT:
             opened = self.breaker.failure(ticket, why)
@@ -165,14 +166,10 @@ class Gate:
             self.provider.failure(provider_ticket, why)
         else:
             self.provider.release(provider_ticket)
-        if isinstance(error, (RateLimited, Silent, ConnectTimeout)) or error.status in OVERLOADED:
-            self._shrink()
-
-    def _shrink(self) -> None:
-        now = self._clock()
-        if now >= self._shrunk + VOLLEY:
-            self._shrunk = now
-            self.most = max(min(FEWEST, self.ceiling), LEFT * self.most)
 
     def __repr__(self) -> str:
         return f"<Gate {self.breaker!r}, {self.calls} of {self.most:.0f} calls>"
+
+
+def _is_overload(error: ProviderError) -> bool:
+    return isinstance(error, (RateLimited, Silent, ConnectTimeout)) or error.status in OVERLOADED
