@@ -18,14 +18,20 @@ from hybridge.access.request_ids import RequestIds
 from hybridge.config import Config, load
 from hybridge.exchange import Exchange
 from hybridge.ledger.books import Books
-from hybridge.ledger.store import Ledger
+from hybridge.ledger.reports import spent
+from hybridge.ledger.store import Ledger, SqliteLedger
 from hybridge.money import PPM, Rates
 from hybridge.observers import gauges
 from hybridge.observers.health import Health
 from hybridge.observers.metrics import Metrics
 from hybridge.observers.samples import Sample
+from hybridge.probes.paid import NAME as PROBE
+from hybridge.probes.paid import Allowance, Paid
+from hybridge.probes.rounds import Rounds, Watched
+from hybridge.probes.turn import Turn
 from hybridge.providers.catalog import Catalog
 from hybridge.providers.fetch import ImageFetcher
+from hybridge.providers.probe import Prober
 from hybridge.providers.settings import ModelSetting, ProviderSetting
 from hybridge.providers.transport import HttpTransport
 from hybridge.providers.upstream import Upstream
@@ -38,7 +44,7 @@ from hybridge.routing.tokens import Splintr
 from hybridge.server.front import Front, Traffic
 from hybridge.server.guard import Guard, is_loopback
 from hybridge.server.listen import Place
-from hybridge.types import Plan, Request, Timeouts
+from hybridge.types import Deployment, Plan, Request, Timeouts
 
 #: How a breaker's state is told in a metric.
 _STATES = {"closed": 0, "half_open": 1, "open": 2}
@@ -68,9 +74,12 @@ class Running(Struct):
     metrics: Metrics
     health: Health
     traffic: Traffic
+    rounds: Rounds | None = None
 
     async def aclose(self) -> None:
         """Close connections, write the rest of the ledger."""
+        if self.rounds is not None:
+            self.rounds.stop()
         await self.transport.aclose()
         await self.fetcher.aclose()
         await asyncio.to_thread(self.ledger.close)
@@ -155,7 +164,60 @@ def start(assembled: Assembled, ledger: Ledger, before: Running | None = None) -
     running = Running(assembled, exchange, ids, ledger, breakers, pools, transport, fetcher, metrics, health, traffic)
     metrics.listed = health.listed = _listed(assembled)
     metrics.gauges = partial(_gauges, running)
+    if before is not None and before.rounds is not None:
+        before.rounds.stop()
+    if config.health.probes != "off":
+        running.rounds = _rounds(running, upstream, books)
+        if before is not None and before.rounds is not None:
+            running.rounds.adopt(before.rounds)
+        running.rounds.begin()
     return running
+
+
+def _rounds(running: Running, upstream: Upstream, books: Books) -> Rounds:
+    """The probes of providers, which traffic under this configuration does not tell enough of."""
+    config, catalog = running.assembled.config, running.assembled.catalog
+    path = running.ledger.path if isinstance(running.ledger, SqliteLedger) else None
+    prober = Prober(
+        running.transport, now_us=now_us, loop_time=asyncio.get_running_loop().time, agent=f"hybridge/{__version__}"
+    )
+    return Rounds(
+        Watched(catalog.providers, running.pools, running.health, running.breakers),
+        prober,
+        Turn(path and path.with_name(f"{path.name}.probes")),
+        config.health.every,
+        random.Random(),
+        _paid(running, upstream, books) if config.health.probes == "paid" else None,
+    )
+
+
+def _paid(running: Running, upstream: Upstream, books: Books) -> Paid:
+    assembled, ledger = running.assembled, running.ledger
+    config, catalog = assembled.config, assembled.catalog
+    once = Retries(1, 1, config.retries.deadline)
+
+    def walk(plan: Plan, request: Request) -> Walk:
+        # A breaker of its own: a probe's failure is not counted where traffic looks.
+        unheard = Breakers(clock=time.monotonic, chance=random.Random())
+        return Walk(plan.deployments, unheard, running.pools, once)
+
+    def candidates() -> Iterable[Deployment]:
+        written = [each for model in config.models.values() for each in model.deployments]
+        shut = [name for name, breaker in running.breakers if breaker.state != "closed"]
+        found = (catalog.deployment(name) for name in dict.fromkeys((*written, *shut)))
+        return [each for each in found if each is not None]
+
+    allowance = Allowance(assembled.rates.nano_usd(config.health.paid_per_day), partial(_spent, ledger), now_us)
+    exchange = Exchange(assembled.router, walk, upstream, books)
+    return Paid(exchange, candidates, running.health, running.breakers, allowance, running.ids.make)
+
+
+def _spent(ledger: Ledger, since_us: int) -> int:
+    """What paid probes have cost since then, in nano-USD. It waits for the ledger."""
+    if isinstance(ledger, SqliteLedger):
+        ledger.flush()
+        return spent(ledger.path, PROBE, since_us)
+    return 0
 
 
 def _adopt(breakers: Breakers, pools: dict[str, KeyPool], config: Config, before: Running) -> None:
@@ -244,6 +306,8 @@ def _gauges(running: Running) -> Iterable[Sample]:
         if running.metrics.labels(deployment):
             yield Sample("hybridge_breaker_state", (deployment,), _STATES[breaker.state])
     yield from gauges.of_windows(each for each in running.health.windows() if running.metrics.labels(each.deployment))
+    if running.rounds is not None:
+        yield from gauges.of_probes(running.rounds.results.values())
     yield Sample("hybridge_inflight_requests", (), running.traffic.in_flight - running.traffic.watching)
     yield Sample("hybridge_ledger_pending_rows", (), running.ledger.pending)
 

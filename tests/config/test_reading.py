@@ -321,7 +321,6 @@ def test_every_problem_has_its_place(text: str, expected: str) -> None:
         ("webhooks: [{url: 'https://x', events: [budget], secret: env:A_KEY}]", "webhooks: webhooks"),
         ("cache: {mode: exact}", "cache.mode: the exact cache"),
         ("logging: {contents: all}", "logging.contents: keeping prompts and answers"),
-        ("health: {probes: paid}", "health.probes: probing with calls that cost money"),
         ("routing: {direct_or_gateway: measured}", "routing.direct_or_gateway: deciding by measurement"),
         ("access: {passthrough: [openai]}", "access.passthrough: raw pass-through"),
         ("access: {keys: [{name: a, key: env:A_KEY, rpm: 60}]}", "access.keys[0].rpm: rpm of a key"),

@@ -22,8 +22,8 @@ STALE = dt.timedelta(days=30)
 #: Policies that have a name, and nothing else yet.
 LATER_POLICIES = ("balanced", "fastest", "weighted")
 
-#: Who comes without a key is called this in the ledger, so no key may be.
-NOBODY = "open"
+#: Who comes without a key, and a probe, are called these in the ledger, so no key may be.
+TAKEN = frozenset(("open", "probe"))
 
 
 def check(config: Config, report: Report, rows: Mapping[str, Row], today: dt.date) -> None:
@@ -36,6 +36,8 @@ def check(config: Config, report: Report, rows: Mapping[str, Row], today: dt.dat
     _check_money(config, report, today)
     _check_access(config, report)
     _check_places(config, report)
+    if config.health.probes == "paid" and not config.health.paid_per_day.amount:
+        report.warn(("health", "paid_per_day"), "paid probes may cost nothing, so none is made")
 
 
 def _check_provider(path: Path, provider: Provider, row: Row | None, report: Report, rows: Iterable[str]) -> None:
@@ -149,7 +151,7 @@ def _check_access(config: Config, report: Report) -> None:
     secrets: set[str] = set()
     for position, key in enumerate(access.keys):
         place: Path = ("access", "keys", position)
-        if key.name in names | {NOBODY}:
+        if key.name in names | TAKEN:
             report.error((*place, "name"), f"the name {key.name!r} is taken")
         if key.key.reveal() in secrets:
             report.error((*place, "key"), "another key has the same secret")

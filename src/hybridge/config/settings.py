@@ -230,13 +230,14 @@ class Breaker(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Health(Struct, frozen=True, forbid_unknown_fields=True):
-    """Probes of providers."""
+    """Probes of providers that traffic says nothing good of: no answer for 5 minutes, or a breaker that is open."""
 
     probes: Annotated[
         Literal["off", "free", "paid"],
-        about("calls made to learn about health; `paid` is not supported yet; without effect so far"),
+        about("`free`: by calls that cost nothing; `paid`: also by chats of one token, to deployments under `models`"),
     ] = "free"
-    paid_per_day: Annotated[Amount, about("the most that probes may cost in a day; without effect so far")] = Money(
+    every: Annotated[Wait, about("time between two rounds of probes, give or take a fifth")] = 60.0
+    paid_per_day: Annotated[Amount, about("the most that paid probes may cost in a day (UTC)")] = Money(
         Decimal(0), "USD"
     )
 

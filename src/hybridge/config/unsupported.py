@@ -24,7 +24,6 @@ def _asked(config: Config) -> Iterator[tuple[Path, str]]:
         (("state",), config.state.startswith("redis://"), "state shared between hosts is"),
         (("cache", "mode"), config.cache.mode != "off", f"the {config.cache.mode} cache is"),
         (("logging", "contents"), config.logging.contents != "off", "keeping prompts and answers is"),
-        (("health", "probes"), config.health.probes == "paid", "probing with calls that cost money is"),
         (
             ("routing", "direct_or_gateway"),
             config.routing.direct_or_gateway == "measured",

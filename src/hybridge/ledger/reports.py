@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from msgspec import Struct
+from msgspec import Struct, json
 
 from hybridge.errors import ConfigError
 from hybridge.ledger import schema
@@ -85,6 +85,16 @@ def spend(
     if by == "day":
         return sorted(groups, key=lambda row: row.group)
     return sorted(groups, key=lambda row: (-row.cost_nano_usd, -row.requests, row.group))
+
+
+def spent(path: Path | str, key: str, since_us: int) -> int:
+    """What requests with a virtual key have cost since `since_us`, in nano-USD, as far as that is known."""
+    mark = json.encode({"key_id": key}).decode().strip("{}")
+    with closing(schema.connect(Path(path))) as database:
+        # The mark sifts out nearly all others before any is decoded.
+        rows = database.execute("SELECT entry FROM entries WHERE started_us >= ? AND instr(entry, ?)", (since_us, mark))
+        entries = [entry for (text,) in rows if (entry := entry_of(text)) is not None]
+    return sum(entry.known_nano_usd for entry in entries if entry.key == key)
 
 
 class _Count:

@@ -1,0 +1,1 @@
+"""Probes: calls that nobody asked for, made to learn how providers are where traffic does not tell."""
