@@ -17,7 +17,7 @@ from hybridge.types import Attempt
 
 SECOND = 1_000_000
 START = 1_790_000_000 * SECOND
-NEITHER = ("rejected", "context_overflow", "content_filtered", "unable", "client_gone", "internal")
+NEITHER = ("rejected", "context_overflow", "content_filtered", "unable", "client_gone", "hedged", "internal")
 
 
 class World:
@@ -133,6 +133,18 @@ def test_an_attempt_that_ended_long_before_its_request_does_not_turn_the_window_
     world.call()
     world.health.count(entry([failed, world.attempt("b/m", 1, "")], world.now))
     assert (world.window().successes, world.window().failed) == (1, 1)
+
+
+@pytest.mark.parametrize("took", [-1e9, -1.0, 0.0, 1e-5, 4000.0, 1e9])
+def test_a_time_out_of_bounds_is_counted_all_the_same(took: float) -> None:
+    world = World()
+    world.call(took=took)
+    world.stream(first=took, rest=1)
+    world.stream(rest=1, tokens=10**15)
+    assert world.window().successes == 3
+    assert sum(world.window().throughput.values()) == 2
+    found = world.window().total_p(50)
+    assert found == (near(took) if 1 < took < 1e6 else found)
 
 
 def test_a_clock_that_was_set_back_forgets_what_seems_to_lie_ahead() -> None:
