@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 
 from hybridge.observers import gauges
 from hybridge.observers.health import Window
 from hybridge.observers.samples import exposition, lasting, merged
 from hybridge.observers.sketch import bucket
+from hybridge.providers.probe import Probed
+from hybridge.supervisor.messages import Samples, decode, encode
 from tests.supervisor.serving import parsed
 
 SECOND = 1_000_000
@@ -30,3 +34,19 @@ def test_windows_of_several_processes_become_one() -> None:
 def test_what_never_happened_is_not_told() -> None:
     (ratio,) = gauges.of_windows([Window("a/m", {"timeout": 4})])
     assert parsed(exposition([ratio]).decode()) == {("hybridge_deployment_success_ratio", ("a/m",)): 0}
+
+
+def test_probes_are_told_by_provider_and_key() -> None:
+    well = Probed("p", "f1", 0, "ok", "it answers", 250.0, 200, balance=Decimal("74.5"), currency="USD")
+    gone = Probed("q", "f2", 0, "unreachable", "nobody there")
+    samples = list(gauges.of_probes([well, gone]))
+    found = parsed(exposition(samples).decode())
+    assert found == {
+        ("hybridge_probe_ok", ("p", "f1")): 1,
+        ("hybridge_probe_seconds", ("p", "f1")): 0.25,
+        ("hybridge_key_balance", ("p", "f1", "USD")): 74.5,
+        ("hybridge_probe_ok", ("q", "f2")): 0,
+    }
+    windows = list(gauges.of_windows([Window("a/m", {"timeout": 1}, {7: 9}, {8: 1}, {9: 3})]))
+    told = decode(encode(Samples(samples=(*samples, *windows))))
+    assert told == Samples(samples=(*samples, *windows))

@@ -143,8 +143,6 @@ def test_a_time_out_of_bounds_is_counted_all_the_same(took: float) -> None:
     world.stream(rest=1, tokens=10**15)
     assert world.window().successes == 3
     assert sum(world.window().throughput.values()) == 2
-    found = world.window().total_p(50)
-    assert found == (near(took) if 1 < took < 1e6 else found)
 
 
 def test_a_clock_that_was_set_back_forgets_what_seems_to_lie_ahead() -> None:

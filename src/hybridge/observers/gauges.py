@@ -24,7 +24,7 @@ def of_probes(results: Iterable[Probed]) -> Iterable[Sample]:
     """What the latest probes showed, by provider and key."""
     for probed in results:
         labels = (probed.provider, probed.key)
-        yield Sample("hybridge_probe_ok", labels, probed.verdict == "ok")
+        yield Sample("hybridge_probe_ok", labels, 1.0 if probed.verdict == "ok" else 0.0)
         if probed.status:
             yield Sample("hybridge_probe_seconds", labels, probed.ms / 1000)
         if probed.balance is not None:
