@@ -257,12 +257,15 @@ class ChaosProxy:
                 if line.left.is_set():
                     raise Broken from None
                 continue
-            return answer, self._body(line, reader, answer)
+            return answer, self._body(line, reader, answer, method)
         raise _Unreachable
 
-    async def _body(self, line: Line, reader: asyncio.StreamReader, answer: wire.Head) -> AsyncIterator[bytes]:
-        async for piece in wire.body(reader, answer):
-            yield piece
+    async def _body(
+        self, line: Line, reader: asyncio.StreamReader, answer: wire.Head, method: str
+    ) -> AsyncIterator[bytes]:
+        if method != "HEAD":
+            async for piece in wire.body(reader, answer):
+                yield piece
         if answer.closes:
             line.hang_up()
 
