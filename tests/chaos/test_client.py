@@ -161,7 +161,7 @@ def test_what_was_told_is_counted() -> None:
     everything = [
         Told(outcome="whole", request_id="a", calls=1, first_s=0.1),
         Told(outcome="whole", request_id="b", calls=2, first_s=0.2),
-        Told(outcome="whole", request_id="c", calls=1, first_s=0.3, resumed=["continue"]),
+        Told(outcome="whole", request_id="c", calls=2, first_s=0.3, resumed=["continue"]),
         Told(outcome="error", request_id="d", code="x"),
         Told(outcome="error", request_id="e", code="x", first_s=0.5),
         Told(outcome="silent"),
