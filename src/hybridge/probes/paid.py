@@ -18,7 +18,7 @@ from hybridge.exchange import Exchange
 from hybridge.ledger.pricing import cost_of
 from hybridge.money import Usage
 from hybridge.observers.health import SLOT_US, SLOTS, Health
-from hybridge.resilience.breaker import Breakers
+from hybridge.resilience.breakers import Breakers
 from hybridge.types import Attempt, Deployment, Head, Operation, Options, ProviderPreferences, Request
 
 #: The virtual key, the user and the tag of these requests.

@@ -19,7 +19,7 @@ from hybridge.probes.paid import Paid
 from hybridge.probes.turn import Turn
 from hybridge.providers.probe import Probed, Prober
 from hybridge.providers.provider import Provider
-from hybridge.resilience.breaker import Breakers
+from hybridge.resilience.breakers import Breakers
 from hybridge.resilience.keys import KeyPool
 
 #: By how much the time between two rounds is moved at random.
