@@ -288,6 +288,16 @@ def test_a_last_resort_does_not_wait_for_one_that_hangs(breaker: CircuitBreaker,
     assert (state_of(breaker), breaker.failed) == ("closed", 0), "they were sent before it was back"
 
 
+def test_a_last_resort_does_not_wait_for_a_probe_that_hangs(breaker: CircuitBreaker, clock: Clock) -> None:
+    fail(breaker)
+    clock.now += 60
+    assert breaker.admit()
+    clock.now += LAST_RESORT
+    assert (breaker.admit(), breaker.admit_last_resort()) == (False, True)
+    breaker.success()
+    assert state_of(breaker) == "closed"
+
+
 def test_a_last_resort_that_fails_after_the_probe_that_is_due_went_out_says_nothing(
     breaker: CircuitBreaker, clock: Clock
 ) -> None:

@@ -201,7 +201,7 @@ class CircuitBreaker:
 
     def answered(self) -> None:
         """A sign of life, whatever it says and whenever its call began: nothing is held against it any more."""
-        if not (self.calm or self._is_forced(self._clock())):
+        if not self.calm:
             self._close()
 
     def _in_a_row(self, now: float) -> str:
