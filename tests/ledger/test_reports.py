@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from hybridge.errors import ConfigError
 from hybridge.ledger.entry import LedgerEntry
-from hybridge.ledger.reports import GROUPINGS, By, Spend, spend
+from hybridge.ledger.reports import GROUPINGS, By, Spend, spend, spent
 from hybridge.ledger.store import SqliteLedger
 from hybridge.money import Rate, Usage, rates
 
@@ -171,3 +171,17 @@ def test_every_grouping_gives_the_same_sum(
         assert sum(row.amount for row in rows) == RATES.amount(sum(known))
         assert sum(row.attempts for row in rows) == sum(map(len, each))
         assert sum(row.unpriced for row in rows) == sum(attempts.count(None) for attempts in each)
+
+
+def test_what_one_key_has_spent_since_a_time(path: Path) -> None:
+    foreign = attempt(cost=1000)
+    foreign.key_id = "probe"
+    keep(
+        path,
+        entry(1, attempt(cost=5), attempt(cost=None), attempt(cost=7), key="probe"),
+        entry(2, attempt(cost=100), key="probe", started_us=NOON - 1),
+        entry(3, foreign, key="app"),
+        entry(4, attempt(cost=3), key='pro"be'),
+    )
+    assert (spent(path, "probe", NOON), spent(path, "probe", 0)) == (12, 112)
+    assert (spent(path, 'pro"be', 0), spent(path, "nobody", 0)) == (3, 0)

@@ -145,6 +145,18 @@ async def test_a_restart_remembers_what_the_day_has_cost(tmp_path: Path) -> None
         assert spent(path, NAME, app.now_us()) == 0
 
 
+async def test_another_configuration_knows_what_was_just_spent(tmp_path: Path) -> None:
+    async with Upstream(WELL) as upstream:
+        assembled = app.assemble(load(values(upstream, "0.000310 USD"), {}))
+        running = app.start(assembled, SqliteLedger(tmp_path / "x.db"))
+        for _ in range(2):
+            assert running.rounds is not None
+            await running.rounds.round()
+            running = app.start(assembled, running.ledger, running)
+        await running.aclose()
+        assert len(chats(upstream)) == 1
+
+
 async def test_a_new_day_has_a_new_amount() -> None:
     day, asked = 86_400_000_000, []
     now = 20_000 * day + 5

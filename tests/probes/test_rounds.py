@@ -179,10 +179,12 @@ async def test_one_of_several_processes_makes_them(tmp_path: Path) -> None:
         await first.round()
         await second.round()
         assert (len(house.probes), len(first.results), len(second.results)) == (1, 1, 0)
-        # When that one ends, another takes over.
-        await one.aclose()
+        # When that one stops, another takes over, and knows better.
+        first.stop()
         await second.round()
-        assert (len(house.probes), len(second.results)) == (2, 1)
+        await first.round()
+        assert (len(house.probes), len(first.results), len(second.results)) == (2, 0, 1)
+        await one.aclose()
         await other.aclose()
 
 
