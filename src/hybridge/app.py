@@ -203,7 +203,7 @@ def _paid(running: Running, upstream: Upstream, books: Books) -> Paid:
 
     def candidates() -> Iterable[Deployment]:
         written = [each for model in config.models.values() for each in model.deployments]
-        shut = [name for name, breaker in running.breakers if breaker.state != "closed"]
+        shut = [name for name, breaker in running.breakers if "/" in name and breaker.state != "closed"]
         found = (catalog.deployment(name) for name in dict.fromkeys((*written, *shut)))
         return [each for each in found if each is not None]
 

@@ -104,6 +104,26 @@ def test_so_many_percent_reach_at_least_that_throughput() -> None:
     assert window.throughput_p(50) == near(200)
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_call_that_was_overtaken_took_at_least_so_long(stream: bool) -> None:
+    world = World()
+    slow, quick = world.attempt("a/m", 2.5, "hedged"), world.attempt("b/m", 0.5, "")
+    quick.first_content_us = world.now
+    world.health.count(entry([slow, quick], world.now, stream=stream))
+    window = world.window()
+    assert (window.first_token_p(50) if stream else window.total_p(50)) == near(2.5)
+    assert (window.successes, window.failed, window.success_ratio, window.overtaken) == (0, 0, None, 1)
+    assert (window + window).overtaken == 2
+    world.now += 2 * SLOT_US
+    assert world.window() == window
+    assert len(world.health.windows()) == 2
+    # The copy, where the original is faster, was not slow: it had no time.
+    world = World()
+    original, copy = world.attempt("a/m", 3, ""), world.attempt("b/m", 0.1, "hedged")
+    world.health.count(entry([copy, original], world.now))
+    assert world.window("b/m") == Window("b/m")
+
+
 def test_a_stream_that_comes_in_one_piece_has_no_throughput() -> None:
     world = World()
     world.stream(rest=0.001)

@@ -14,7 +14,8 @@ def of_windows(windows: Iterable[Window]) -> Iterable[Sample]:
     """What deployments did lately. Sketches and both sides of the ratio travel whole, so that processes add up."""
     for window in windows:
         name = (window.deployment,)
-        yield Sample("hybridge_deployment_success_ratio", name, 0, (window.successes, window.failed))
+        if window.success_ratio is not None:
+            yield Sample("hybridge_deployment_success_ratio", name, 0, (window.successes, window.failed))
         yield from _sketch("hybridge_deployment_first_token_seconds", name, window.first_token)
         yield from _sketch("hybridge_deployment_answer_seconds", name, window.total)
         yield from _sketch("hybridge_deployment_tokens_per_second", name, window.throughput)

@@ -20,6 +20,8 @@ from hybridge.types import Attempt
 #: A window is so many slots of so many microseconds, the one under way included.
 SLOTS = 30
 SLOT_US = 10_000_000
+#: The error class of a call whose copy, or whose original, was faster.
+OVERTAKEN = "hedged"
 #: Fewer values than this say nothing about a tail.
 FEWEST = 50
 #: So long a percentile is taken for the one of now.
@@ -52,7 +54,9 @@ class Window(Struct, omit_defaults=True):
     """What one deployment did lately; what several processes saw of it is added up.
 
     `failures` are by error class. The sketches hold microseconds: `first_token` of streams, `total` of whole answers;
-    and thousandths of output tokens per second: `throughput` of streams from their first content on.
+    and thousandths of output tokens per second: `throughput` of streams from their first content on. `overtaken` calls
+    were given up because a copy of them, made later, was the answer: they are in the sketches with the time they had
+    taken by then, and count neither as answered nor as failed.
     """
 
     deployment: str
@@ -60,11 +64,12 @@ class Window(Struct, omit_defaults=True):
     first_token: dict[int, int] = {}
     total: dict[int, int] = {}
     throughput: dict[int, int] = {}
+    overtaken: int = 0
 
     @property
     def successes(self) -> int:
         """Calls that were answered, whole or as a stream."""
-        return sum(self.first_token.values()) + sum(self.total.values())
+        return sum(self.first_token.values()) + sum(self.total.values()) - self.overtaken
 
     @property
     def failed(self) -> int:
@@ -97,6 +102,7 @@ class Window(Struct, omit_defaults=True):
             summed(self.first_token, other.first_token),
             summed(self.total, other.total),
             summed(self.throughput, other.throughput),
+            self.overtaken + other.overtaken,
         )
 
 
@@ -113,7 +119,7 @@ def merged(processes: Iterable[Iterable[Window]]) -> list[Window]:
 class _Live:
     """A deployment's slots: the one under way, from `began` until before `ends`, and those before it as windows."""
 
-    __slots__ = ("began", "ends", "failures", "first_token", "known", "past", "throughput", "total")
+    __slots__ = ("began", "ends", "failures", "first_token", "known", "overtaken", "past", "throughput", "total")
 
     def __init__(self) -> None:
         self.began = self.ends = 0
@@ -124,6 +130,7 @@ class _Live:
 
     def _empty(self) -> None:
         self.failures: Counter[str] = Counter()
+        self.overtaken = 0
         self.first_token = [0] * BUCKETS
         self.total = [0] * BUCKETS
         self.throughput = [0] * BUCKETS
@@ -131,7 +138,7 @@ class _Live:
     def turn(self, now_us: int) -> None:
         """Let the slot of that time be the one under way."""
         slot = self._slot("")
-        if slot.success_ratio is not None:
+        if slot != Window(""):
             self.past.append((self.began, slot))
             self._empty()
         self.began = now_us - now_us % SLOT_US
@@ -141,7 +148,8 @@ class _Live:
         self.past = deque((began, slot) for began, slot in self.past if oldest <= began <= now_us)
 
     def _slot(self, deployment: str) -> Window:
-        return Window(deployment, dict(self.failures), _met(self.first_token), _met(self.total), _met(self.throughput))
+        sketches = _met(self.first_token), _met(self.total), _met(self.throughput)
+        return Window(deployment, dict(self.failures), *sketches, self.overtaken)
 
     def window(self, deployment: str, now_us: int) -> Window:
         """All slots as one."""
@@ -183,8 +191,7 @@ class Health:
             if not live.began <= now_us < live.ends:
                 live.turn(now_us)
             if attempt.error_class:
-                if attempt.error_class in FAILURES:
-                    live.failures[attempt.error_class] += 1
+                _count_failure(live, attempt, entry)
             elif stream:
                 _count_stream(live, attempt)
             else:
@@ -211,7 +218,7 @@ class Health:
         """How it stands; deployments without calls are left out, and forgotten."""
         now_us = self._now_us()
         windows = [live.window(name, now_us) for name, live in self._live.items()]
-        windows = [window for window in windows if window.success_ratio is not None]
+        windows = [window for window in windows if window != Window(window.deployment)]
         self._live = {window.deployment: self._live[window.deployment] for window in windows}
         return windows
 
@@ -243,6 +250,16 @@ class Health:
         value = _seconds(percentile(counts, percent)) if sum(counts.values()) >= FEWEST else None
         live.known[sketch, percent] = now_us + FRESH_US, value
         return value
+
+
+def _count_failure(live: _Live, attempt: Attempt, entry: LedgerEntry) -> None:
+    if attempt.error_class in FAILURES:
+        live.failures[attempt.error_class] += 1
+    elif attempt.error_class == OVERTAKEN and any(each.started_us > attempt.started_us for each in entry.attempts):
+        # It took at least so long. Without those a tail would look the shorter the more it is cut.
+        live.overtaken += 1
+        sketch = live.first_token if entry.stream else live.total
+        sketch[bucket(attempt.ended_us - attempt.started_us)] += 1
 
 
 def _count_stream(live: _Live, attempt: Attempt) -> None:

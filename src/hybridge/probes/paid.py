@@ -107,8 +107,10 @@ class Paid:
         ticket = breaker.ticket
         attempts: Sequence[Attempt] = ()
         try:
-            attempts = (await self._exchange.run(self._request(deployment.id), _Nobody())).attempts
-            breaker.success(ticket)
+            entry = await self._exchange.run(self._request(deployment.id), _Nobody())
+            attempts = entry.attempts
+            if entry.deployment == deployment.id:
+                breaker.success(ticket)
         except GatewayError as error:
             attempts = error.attempts
         finally:
