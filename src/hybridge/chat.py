@@ -96,7 +96,7 @@ class ToolResult(Struct, frozen=True, tag=True, gc=False):
 class Reasoning(Struct, frozen=True, tag=True, gc=False):
     """Thoughts. `signature` proves them and `data` hides them; both mean something only to their `origin`.
 
-    `origin` is the dialect that made them (`anthropic`, `gemini`, `openai`), empty if unknown.
+    `origin` is the maker of the model that had them (`anthropic`, `gemini`, `openai`, …), empty if unknown.
     """
 
     text: str = ""

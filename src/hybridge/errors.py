@@ -24,6 +24,7 @@ A `ProviderError` is what a provider did; its class attributes tell the exchange
     ProviderError               fallback  blames      retry
       Rejected                  no        nobody      no     400/413/422: the request's fault
       ContextOverflow           larger    nobody      no     only a larger context can help
+      ForeignReasoning          no        nobody      no     thoughts it cannot read; without them it may answer
       ContentFiltered           policy    nobody      no     `routing.content_filter` decides
       KeyRefused                yes       key         no     401/402/403: our key; another key first
         QuotaExhausted          yes       key         no     the key's money is spent
@@ -277,6 +278,12 @@ class ContextOverflow(Rejected):
     """Too long for this model's context; a larger one may take it."""
 
     error_class = "context_overflow"
+
+
+class ForeignReasoning(Rejected):
+    """The reasoning in the conversation is not the provider's own, or some that it demands is missing."""
+
+    error_class = "foreign_reasoning"
 
 
 class ContentFiltered(Rejected):

@@ -17,6 +17,7 @@ from hybridge.errors import (
     Broken,
     ContentFiltered,
     ContextOverflow,
+    ForeignReasoning,
     KeyRefused,
     ModelUnknown,
     ProviderError,
@@ -64,6 +65,23 @@ OVERFLOW = (
     "request too large for",
 )
 _OVERFLOW_COUNT = re.compile(r"input token count \(?\d+\)? exceeds|exceeds the maximum number of tokens")
+
+#: How vendors, and gateways that quote them, refuse a conversation for its reasoning: a proof that is not theirs, a
+#: thought that they want back, or a member that they do not know.
+_REASONING = re.compile(
+    r"invalid `?(?:signature|data)`? in `?(?:redacted_)?thinking`? block"
+    r"|expected `thinking` or `redacted_thinking`"
+    r"|`thinking` or `redacted_thinking` blocks in the latest assistant message cannot be modified"
+    r"|\.(?:thinking\.signature|redacted_thinking\.data): "
+    r"|thought[ _]signature(?:`? is not valid|' \(type_bytes\))|corrupted thought signature"
+    r"|missing a `?thought_signature"
+    r"|(?:reasoning_content|content\[\]\.thinking)`? in the thinking mode must be passed back"
+    r"|missing `?reasoning_content`? field|reasoning_content is missing in assistant"
+    r"|encrypted content .{0,200}could not be (?:verified|decrypted)"
+    r"|property 'reasoning(?:_content|_details)?' is unsupported"
+    r"|\.reasoning(?:_content|_details)?['`]?: (?:extra inputs|extra fields) (?:are )?not permitted"
+    r"|(?:unknown|unrecognized|unsupported) (?:parameter|field|name).{0,40}\breasoning_(?:content|details)"
+)
 
 
 class Said(Struct, frozen=True):
@@ -208,6 +226,13 @@ def overflows(text: str) -> bool:
     return any(sentence in text for sentence in OVERFLOW) or _OVERFLOW_COUNT.search(text) is not None
 
 
+def blames_reasoning(words: Said) -> bool:
+    """Whether an error says that the conversation's reasoning is what is wrong."""
+    if "invalid_encrypted_content" in words.codes:
+        return True
+    return _REASONING.search(f"{words.message} {words.raw}".lower()) is not None
+
+
 def judge(status: int, words: Said, signs: Signs) -> type[ProviderError]:
     """The class of an error answer, by code, then sentence, then status.
 
@@ -220,6 +245,8 @@ def judge(status: int, words: Said, signs: Signs) -> type[ProviderError]:
         text = f"{words.message} {words.raw}".lower()
         if overflows(text):
             return ContextOverflow
+        if status in (400, 422) and blames_reasoning(words):
+            return ForeignReasoning
         for sentence, kind in signs.sentences:
             if sentence in text:
                 return kind
@@ -230,7 +257,7 @@ def _confirmed(kind: type[ProviderError], words: Said) -> type[ProviderError]:
     # Codes such as `rate_limit_exceeded` also stand on a request that alone is larger than the limit.
     if kind in (RateLimited, Rejected) and overflows(f"{words.message} {words.raw}".lower()):
         return ContextOverflow
-    return kind
+    return ForeignReasoning if kind is Rejected and blames_reasoning(words) else kind
 
 
 def error_of(

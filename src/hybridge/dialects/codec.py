@@ -44,6 +44,8 @@ class Target(Struct, frozen=True):
     `images` are those fetched because the codec named them (URL → media type and base64 data).
     `drop_unsupported`: drop what cannot be carried and name it, instead of raising `CannotCarry`.
     `strip` are top-level members that a pass-through leaves out without a word (ours, a gateway's own).
+    `without_reasoning`: the provider refused this conversation's reasoning (`ForeignReasoning`), so none of it goes
+    there, and where its models demand some, they are told not to think.
     """
 
     model: str
@@ -55,6 +57,7 @@ class Target(Struct, frozen=True):
     images: Mapping[str, tuple[str, str]] = {}
     drop_unsupported: bool = False
     strip: frozenset[str] = frozenset()
+    without_reasoning: bool = False
 
 
 class Outgoing(Struct, frozen=True):

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Raw
 
 from hybridge.chat import Ask, Chat, Image, Reply
-from hybridge.dialects.anthropic import errors, facts, outgoing, reply, request
+from hybridge.dialects.anthropic import errors, facts, outgoing, passthrough, reply, request
 from hybridge.dialects.anthropic.encoder import Encoder, frame
 from hybridge.dialects.anthropic.listener import Listener
 from hybridge.dialects.anthropic.models import traits_of
@@ -97,7 +97,7 @@ class Provider:
 
     def adapt(self, asked: Facts, target: Target) -> Outgoing:
         """A request of the same dialect."""
-        return outgoing.adapt(asked, target)
+        return passthrough.adapt(asked, target)
 
     def images_to_fetch(self, chat: Chat) -> tuple[str, ...]:
         """Image URLs that the API does not fetch itself: those without TLS."""

@@ -14,7 +14,7 @@ from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from hybridge.chat import File, Image, Part, Reasoning, Text, ToolCall, ToolResult
-from hybridge.dialects.anthropic.marks import FOREIGN_CALL, unmarked
+from hybridge.dialects.anthropic.marks import FOREIGN_CALL, ORIGIN, proves_nothing, unmarked
 from hybridge.dialects.anthropic.places import T, decode, refuse, text_of
 
 
@@ -108,7 +108,10 @@ class Reading:
             case "tool_result":
                 return [self._result(block, place)]
             case "thinking" | "redacted_thinking":
-                return [reasoning_part(block)]
+                # A client does not say whose model it was, but what Claude thinks is always signed.
+                thought = reasoning_part(block)
+                nobodys = thought.origin == ORIGIN and not thought.data and proves_nothing(thought.signature)
+                return [Reasoning(thought.text) if nobodys else thought]
         self.unknown[block.type] = None
         return []
 
@@ -178,13 +181,11 @@ def call_part(block: Block, place: str) -> ToolCall:
     return ToolCall(block.id or "", block.name, text_of(block.input, f"{place}.input"))
 
 
-def reasoning_part(block: Block) -> Reasoning:
-    """The thought of a block, with the origin that its signature or hidden data names."""
-    if block.type == "redacted_thinking":
-        origin, data = unmarked(block.data or "")
-        return Reasoning(data=data, origin=origin)
-    origin, signature = unmarked(block.signature or "")
-    return Reasoning(block.thinking or "", signature, origin=origin)
+def reasoning_part(block: Block, maker: str = ORIGIN) -> Reasoning:
+    """The thought of a block, with the origin that its signature or hidden data names, else that of its maker."""
+    hidden = block.type == "redacted_thinking"
+    origin, proof = unmarked((block.data if hidden else block.signature) or "", maker=maker)
+    return Reasoning(data=proof, origin=origin) if hidden else Reasoning(block.thinking or "", proof, origin=origin)
 
 
 def _decoded(decoder: msgspec.json.Decoder[T], raw: Raw, place: str, otherwise: T) -> T:

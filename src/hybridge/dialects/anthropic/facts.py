@@ -77,7 +77,8 @@ _CITATIONS = msgspec.json.Decoder(_Citations | None)
 _MEMBERS = {field.name: msgspec.json.Decoder(field.type) for field in fields(_Asked)}
 
 #: Blocks that every dialect has a word for.
-_PLAIN_BLOCKS = frozenset({"text", "tool_use", "thinking", "redacted_thinking"})
+_PLAIN_BLOCKS = frozenset({"text", "tool_use"})
+_THOUGHTS = frozenset({"thinking", "redacted_thinking"})
 
 #: Members that need and ask nothing that only some offer, whatever they say.
 _PLAIN_MEMBERS = frozenset(
@@ -115,6 +116,7 @@ def read_facts(body: bytes, model: str | None = None, stream: bool | None = None
         include_usage=stream,
         input_bytes=len(body) - survey.media_bytes,
         images=survey.images,
+        thoughts=survey.thoughts,
     )
 
 
@@ -156,6 +158,7 @@ class _Survey:
         self.asks: set[str] = set()
         self.media_bytes = 0
         self.images = 0
+        self.thoughts = False
 
     def of(self, given: dict[str, Raw], asked: _Asked) -> _Survey:
         """The same, complete."""
@@ -183,7 +186,13 @@ class _Survey:
                     here = f"{place}[{at}].content"
                     self._blocks(decode(_BLOCKS, block.content, here), here, "tool_result")
             elif kind not in _PLAIN_BLOCKS:
-                self.asks.add(f"{inside}.{kind}" if inside else kind)
+                self._other(kind, inside)
+
+    def _other(self, kind: str, inside: str) -> None:
+        if kind in _THOUGHTS:
+            self.thoughts = True
+        else:
+            self.asks.add(f"{inside}.{kind}" if inside else kind)
 
     def _media_block(self, block: _Block, need: int, place: str) -> None:
         self.needs |= need

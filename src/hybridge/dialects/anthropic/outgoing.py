@@ -1,26 +1,26 @@
-"""Requests to a provider of this dialect: another dialect's encoded, its own adapted.
+"""Requests of other dialects to a provider of this one.
 
 Source: https://platform.claude.com/docs/en/api/messages.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import msgspec
-from msgspec import Raw
 
 from hybridge.chat import Chat
 from hybridge.dialects import long, quirks
-from hybridge.dialects.anthropic.marks import SEARCHED, is_foreign
+from hybridge.dialects.anthropic.marks import ORIGIN
 from hybridge.dialects.anthropic.models import Traits, traits_of
-from hybridge.dialects.anthropic.thinking import thinking_members
+from hybridge.dialects.anthropic.thinking import lacks_thoughts, thinking_members
 from hybridge.dialects.anthropic.tools import format_members, tool_members
 from hybridge.dialects.anthropic.turns import Writing
 from hybridge.dialects.codec import Outgoing, Target
+from hybridge.dialects.foreign import own_turns
 from hybridge.dialects.losses import Losses
-from hybridge.types import NO_QUIRKS, Facts
+from hybridge.dialects.makers import NO_THINKING, WANT_THOUGHTS, maker_of
+from hybridge.types import NO_QUIRKS
 
 #: What `max_tokens` is where neither the client nor the catalogue says it: the field is required.
 DEFAULT_MAX_TOKENS = 4096
@@ -31,8 +31,6 @@ _LEAST_TOP_P_THINKING = 0.95
 _LEAST_TOP_P = 0.99
 
 _encode = msgspec.json.Encoder().encode
-_MESSAGES = msgspec.json.Decoder(list[dict[str, Raw]])
-_BLOCKS = msgspec.json.Decoder(list[dict[str, Raw]])
 
 
 def encode_request(chat: Chat, target: Target) -> Outgoing:
@@ -41,14 +39,16 @@ def encode_request(chat: Chat, target: Target) -> Outgoing:
     if chat.unknown:
         losses.refuse(*chat.unknown)
     traits = traits_of(target.model, target.name)
-    writing = Writing(traits, target.images, losses)
+    maker = maker_of(target.model, target.name) or ORIGIN
+    turns = own_turns(chat.turns, maker, losses, none=target.without_reasoning)
+    writing = Writing(traits, target.images, losses, maker)
     fields: dict[str, Any] = {"model": target.model, "max_tokens": _max_tokens(chat, target, losses)}
     if chat.system and (system := writing.system(chat.system)):
         fields["system"] = system
-    fields["messages"] = writing.messages(chat.turns)
+    fields["messages"] = writing.messages(turns)
     if writing.marked:
         writing.drop_marks()
-    _add_work(chat, traits, fields, writing.called, losses)
+    _add_work(chat, writing, fields, losses)
     _add_sampling(chat, traits, fields, losses)
     _add_rest(chat, fields, losses)
     _drop_hints(chat, losses)
@@ -72,9 +72,13 @@ def _max_tokens(chat: Chat, target: Target, losses: Losses) -> int:
     return allowed
 
 
-def _add_work(chat: Chat, traits: Traits, fields: dict[str, Any], called: Iterable[str], losses: Losses) -> None:
-    if chat.thinking is not None:
-        fields |= thinking_members(chat, traits, fields["max_tokens"], losses)
+def _add_work(chat: Chat, writing: Writing, fields: dict[str, Any], losses: Losses) -> None:
+    traits, called, maker = writing.traits, writing.called, writing.maker
+    if maker in WANT_THOUGHTS and lacks_thoughts(fields["messages"]):
+        fields["thinking"] = NO_THINKING
+        losses.drop("thinking")
+    elif chat.thinking is not None:
+        fields |= thinking_members(chat, traits, fields, losses)
     if chat.tools or called:
         fields |= tool_members(chat, traits, called, losses)
     if chat.format is not None:
@@ -143,54 +147,3 @@ def _drop_hints(chat: Chat, losses: Losses) -> None:
         losses.drop("frequency_penalty")
     if chat.hints:
         losses.drop(*chat.hints)
-
-
-# --- the same dialect ----------------------------------------------------------------------------------------------
-
-
-def adapt(facts: Facts, target: Target) -> Outgoing:
-    """A request of this dialect: another model's name, members not for this provider left out, a clamp, quirks."""
-    fields: dict[str, Any] = facts.fields.copy()
-    if not target.strip.isdisjoint(fields):
-        for name in target.strip:
-            fields.pop(name, None)
-    fields["model"] = target.model
-    dropped: list[str] = []
-    if target.max_tokens is not None and (facts.max_tokens is None or facts.max_tokens > target.max_tokens):
-        fields["max_tokens"] = target.max_tokens
-        dropped.append("max_tokens")
-    if target.quirks != NO_QUIRKS:
-        dropped += quirks.apply(fields, target.quirks)
-    body = _encode(fields)
-    if body.find(SEARCHED) >= 0 and _drop_foreign(fields):
-        body = _encode(fields)
-        dropped.append("reasoning")
-    return Outgoing(body, tuple(dict.fromkeys(dropped)) if dropped else ())
-
-
-def _drop_foreign(fields: dict[str, Any]) -> bool:
-    """Leave out thoughts that only another vendor understands; whether there were any."""
-    messages: list[dict[str, Any]] = []
-    found = False
-    raw = fields["messages"]
-    for message in _MESSAGES.decode(raw):
-        content = message.get("content", Raw())
-        if SEARCHED not in bytes(content) or bytes(memoryview(content)[:1]) != b"[":
-            messages.append(message)
-            continue
-        blocks = _BLOCKS.decode(content)
-        kept = [block for block in blocks if not _is_foreign(block)]
-        found = found or len(kept) < len(blocks)
-        if kept:
-            messages.append({**message, "content": kept})
-    fields["messages"] = messages
-    return found
-
-
-def _is_foreign(block: dict[str, Raw]) -> bool:
-    kind = bytes(block.get("type", Raw()))
-    value = block.get({b'"thinking"': "signature", b'"redacted_thinking"': "data"}.get(kind, ""))
-    if value is None:
-        return False
-    text = msgspec.json.decode(value)
-    return isinstance(text, str) and is_foreign(text)

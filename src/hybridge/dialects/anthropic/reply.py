@@ -14,13 +14,14 @@ from msgspec import Raw, Struct
 from hybridge.chat import Part, Reasoning, Refusal, Reply, StopReason, Text, ToolCall
 from hybridge.dialects.anthropic.blocks import Block, reasoning_part
 from hybridge.dialects.anthropic.errors import reported
-from hybridge.dialects.anthropic.marks import FOREIGN_CALL, call_block, thinking_block, unmarked
+from hybridge.dialects.anthropic.marks import FOREIGN_CALL, ORIGIN, call_block, thinking_block, unmarked
 from hybridge.dialects.anthropic.places import UNREADABLE
 from hybridge.dialects.anthropic.tools import JSON_TOOL
 from hybridge.dialects.anthropic.turns import arguments_object
 from hybridge.dialects.anthropic.usage import usage_members, usage_of
 from hybridge.dialects.blame import Said, said_by
 from hybridge.dialects.codec import Peek, is_empty
+from hybridge.dialects.makers import maker_of
 from hybridge.errors import EmptyAnswer, MalformedAnswer
 from hybridge.money import Usage
 from hybridge.types import Quirks
@@ -110,7 +111,7 @@ def decode_reply(body: bytes, quirks: Quirks) -> Reply:
     """A whole answer; the call of our own JSON tool is the answer's text. Raises as `peek_reply`."""
     answer = _answer(_ANSWER, body)
     try:
-        parts = _parts(answer.content or ())
+        parts = _parts(answer.content or (), maker_of(answer.model) or ORIGIN)
     except UnicodeDecodeError:
         raise MalformedAnswer("the answer is not valid UTF-8") from None
     stop = _STOPS.get(answer.stop_reason or "", _STOP)
@@ -161,7 +162,7 @@ def _check(stop: StopReason, usage: Usage | None) -> None:
         raise EmptyAnswer("a message without any content", status=200)
 
 
-def _parts(blocks: Iterable[Block]) -> list[Part]:
+def _parts(blocks: Iterable[Block], maker: str) -> list[Part]:
     parts: list[Part] = []
     signed = ("", "")
     for block in blocks:
@@ -179,7 +180,7 @@ def _parts(blocks: Iterable[Block]) -> list[Part]:
         elif kind == "redacted_thinking" and (block.data or "").startswith(FOREIGN_CALL):
             signed = unmarked(block.data or "", FOREIGN_CALL)
         elif kind in ("thinking", "redacted_thinking"):
-            parts.append(reasoning_part(block))
+            parts.append(reasoning_part(block, maker))
     return parts
 
 

@@ -36,10 +36,11 @@ from hybridge.dialects.anthropic.events import (
     read_event,
     read_more,
 )
-from hybridge.dialects.anthropic.marks import FOREIGN_CALL, unmarked
+from hybridge.dialects.anthropic.marks import FOREIGN_CALL, ORIGIN, unmarked
 from hybridge.dialects.anthropic.reply import stop_reason
 from hybridge.dialects.anthropic.tools import JSON_TOOL
 from hybridge.dialects.anthropic.usage import Meter
+from hybridge.dialects.makers import maker_of
 from hybridge.dialects.plain import Plain, text_of, texts_of
 from hybridge.dialects.sse import Splitter
 from hybridge.errors import MalformedAnswer, ProviderError
@@ -72,6 +73,7 @@ class Decoder:
         self._unwrapped = self._finished = self._failed = False
         self._text: list[str] = []
         self._signed: tuple[str, str] | None = None
+        self._maker = ORIGIN
 
     def feed(self, chunk: bytes) -> list[Event]:
         """The events that `chunk` completes; after a failure or the end marker, none."""
@@ -147,6 +149,7 @@ class Decoder:
                 raise MalformedAnswer("another message began within the stream", status=200)
             return
         self._message = message.id
+        self._maker = maker_of(message.model) or ORIGIN
         self._meter.hear(message.usage, output=False)
         events.append(Start(message.id, message.model, self._meter.usage))
 
@@ -161,7 +164,7 @@ class Decoder:
         elif block.type == "thinking":
             opened = self._open[index] = _Open("thinking", self._thoughts)
             self._thoughts += 1
-            if thought := _thought(opened, block.thinking, block.signature):
+            if thought := _thought(opened, block.thinking, block.signature, self._maker):
                 events.append(thought)
         elif block.type == "redacted_thinking" and block.data:
             self._hidden(block.data, events)
@@ -184,7 +187,7 @@ class Decoder:
         if data.startswith(FOREIGN_CALL):
             self._signed = unmarked(data, FOREIGN_CALL)
             return
-        origin, hidden = unmarked(data)
+        origin, hidden = unmarked(data, maker=self._maker)
         events.append(ReasoningDelta(data=hidden, origin=origin, block=self._thoughts))
         self._thoughts += 1
 
@@ -208,7 +211,7 @@ class Decoder:
         if piece.type == "input_json_delta" and piece.partial_json and opened.kind == "tool_use":
             return self._arguments(opened, piece.partial_json)
         if opened.kind == "thinking":
-            return _thought(opened, piece.thinking, piece.signature)
+            return _thought(opened, piece.thinking, piece.signature, self._maker)
         return None
 
     def _like(self, text: str) -> Event:
@@ -256,8 +259,8 @@ class Decoder:
         return stop
 
 
-def _thought(opened: _Open, text: str | None, signature: str | None) -> Event | None:
+def _thought(opened: _Open, text: str | None, signature: str | None, maker: str) -> Event | None:
     if not (text or signature):
         return None
-    origin, plain = unmarked(signature or "")
+    origin, plain = unmarked(signature or "", maker=maker)
     return ReasoningDelta(text or "", plain, origin=origin, block=opened.number)

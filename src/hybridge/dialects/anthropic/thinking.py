@@ -5,11 +5,12 @@ Source: https://platform.claude.com/docs/en/build-with-claude/extended-thinking 
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hybridge.chat import Chat, Effort, Part, Reasoning, Thinking, ToolCall
-from hybridge.dialects.anthropic.marks import ORIGIN
+from hybridge.chat import Chat, Effort, Thinking
 from hybridge.dialects.anthropic.models import Traits
+from hybridge.dialects.foreign import begins_bare
 from hybridge.dialects.losses import Losses
 
 #: The smallest budget that the API takes; it must also be less than `max_tokens`.
@@ -27,8 +28,8 @@ _SHARES: dict[Effort, float] = {
 }
 
 
-def thinking_members(chat: Chat, traits: Traits, max_tokens: int, losses: Losses) -> dict[str, Any]:
-    """`thinking` and `output_config.effort`, as far as this model takes them."""
+def thinking_members(chat: Chat, traits: Traits, fields: Mapping[str, Any], losses: Losses) -> dict[str, Any]:
+    """`thinking` and `output_config.effort`, as far as this model takes them; `fields` has `max_tokens`, `messages`."""
     wanted = chat.thinking
     if wanted is None:
         return {}
@@ -41,7 +42,7 @@ def thinking_members(chat: Chat, traits: Traits, max_tokens: int, losses: Losses
     if not (traits.budget or traits.adaptive) or _is_forced(chat) or _is_prefilled(chat):
         losses.refuse(name)
         return {}
-    return _adaptive(wanted, traits, name, losses) or _budget(chat, wanted, traits, max_tokens, losses)
+    return _adaptive(wanted, traits, name, losses) or _budget(wanted, traits, fields, losses)
 
 
 def _is_forced(chat: Chat) -> bool:
@@ -76,9 +77,10 @@ def _effort(wanted: Thinking, traits: Traits, losses: Losses) -> dict[str, Any]:
     return {"output_config": {"effort": effort}}
 
 
-def _budget(chat: Chat, wanted: Thinking, traits: Traits, max_tokens: int, losses: Losses) -> dict[str, Any]:
+def _budget(wanted: Thinking, traits: Traits, fields: Mapping[str, Any], losses: Losses) -> dict[str, Any]:
     name = "reasoning_effort" if wanted.effort else "reasoning"
-    if max_tokens <= LEAST_BUDGET or _began_without_thought(chat):
+    max_tokens: int = fields["max_tokens"]
+    if max_tokens <= LEAST_BUDGET or begins_bare(map(_kinds, fields["messages"])):
         losses.drop(name)
         return {}
     exact = wanted.budget_tokens or 0
@@ -97,14 +99,10 @@ def _shown(thinking: dict[str, Any], wanted: Thinking) -> dict[str, Any]:
     return thinking
 
 
-def _began_without_thought(chat: Chat) -> bool:
-    """Whether the chat is amid calls that began without a thought of this dialect: the API then refuses to think."""
-    for turn in reversed(chat.turns):
-        if turn.role == "assistant":
-            calls = any(isinstance(part, ToolCall) for part in turn.parts)
-            return calls and not _is_own_thought(turn.parts[0])
-    return False
+def _kinds(message: Mapping[str, Any]) -> tuple[str, list[str]]:
+    return message["role"], [block["type"] for block in message["content"]]
 
 
-def _is_own_thought(part: Part) -> bool:
-    return isinstance(part, Reasoning) and part.origin == ORIGIN and bool(part.signature or part.data)
+def lacks_thoughts(messages: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether there is a call without a thought before it, in any turn."""
+    return any("tool_use" in kinds and "thinking" not in kinds for _, kinds in map(_kinds, messages))

@@ -19,6 +19,7 @@ from hybridge.chat import File, Image, Part, Reasoning, Refusal, Text, ToolCall,
 from hybridge.dialects.anthropic.marks import ORIGIN
 from hybridge.dialects.anthropic.models import Traits
 from hybridge.dialects.anthropic.places import UNREADABLE
+from hybridge.dialects.foreign import LOST
 from hybridge.dialects.losses import Losses
 
 #: Stands where the API wants words and the conversation has none.
@@ -44,6 +45,7 @@ def call_id(given: str) -> str:
 class Writing(Struct):
     """Writes parts as blocks and keeps account of what is lost.
 
+    `maker` is the model's: others than Claude take words of a thought without a proof.
     `called` names the tools that were called, `marked` are the blocks that end a cacheable prefix, in order;
     `has_results`: the result of a tool was written.
     """
@@ -51,6 +53,7 @@ class Writing(Struct):
     traits: Traits
     images: Mapping[str, tuple[str, str]]
     losses: Losses
+    maker: str = ORIGIN
     called: dict[str, None] = {}
     marked: list[Block] = []
     has_results: bool = False
@@ -169,11 +172,11 @@ class Writing(Struct):
         return block
 
     def _reasoning(self, part: Reasoning) -> Iterable[Block]:
-        if part.origin == ORIGIN and part.data:
+        if part.data:
             return [{"type": "redacted_thinking", "data": part.data}]
-        if part.origin == ORIGIN and part.signature:
+        if part.signature or (part.text and self.maker != ORIGIN):
             return [{"type": "thinking", "thinking": part.text, "signature": part.signature}]
-        self.losses.drop("reasoning")
+        self.losses.drop(LOST)
         return []
 
 

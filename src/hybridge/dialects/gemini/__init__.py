@@ -12,7 +12,7 @@ from msgspec import Raw
 
 from hybridge.chat import Chat, Reply
 from hybridge.dialects.codec import Dialect, Outgoing, Peek, Relay, StreamDecoder, StreamEncoder, Target, appended
-from hybridge.dialects.gemini import errors, facts, outgoing, reply, request
+from hybridge.dialects.gemini import errors, facts, outgoing, passthrough, reply, request
 from hybridge.dialects.gemini.listener import Listener
 from hybridge.dialects.gemini.stream import Decoder
 from hybridge.dialects.gemini.writer import ArrayWriter, Encoder, encode_recovery
@@ -86,7 +86,7 @@ class GeminiProvider:
 
     def adapt(self, facts: Facts, target: Target) -> Outgoing:
         """The same request, for this model."""
-        return outgoing.adapt(facts, target)
+        return passthrough.adapt(facts, target)
 
     def images_to_fetch(self, chat: Chat) -> tuple[str, ...]:
         """Public addresses of pictures."""

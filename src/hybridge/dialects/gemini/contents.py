@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Raw
 
 from hybridge.chat import Audio, File, Image, Long, Part, Reasoning, Refusal, Text, ToolCall, ToolResult, Turn
+from hybridge.dialects.foreign import LOST
 from hybridge.dialects.gemini import media
 from hybridge.dialects.gemini.models import NO_SIGNATURE, Traits
 from hybridge.dialects.gemini.signatures import ORIGIN
@@ -68,8 +69,8 @@ class Contents:
         return made
 
     def _add_reasoning(self, part: Reasoning, made: list[dict[str, Any]]) -> None:
-        if part.origin != ORIGIN:
-            self._losses.drop("reasoning")
+        if part.origin != ORIGIN or part.data:
+            self._losses.drop(LOST)
         elif part.text:
             signed = {"thoughtSignature": part.signature} if part.signature else {}
             made.append({"text": part.text, "thought": True, **signed})
@@ -84,11 +85,10 @@ class Contents:
         made: dict[str, Any] = {"name": call.name, "args": arguments_object(call.arguments)}
         if self._traits.ids and call.id:
             made["id"] = call.id
-        signature = call.signature if call.origin == ORIGIN else ""
-        if call.signature and not signature:
-            self._losses.drop("reasoning")
+        signature = call.signature
         if not signature and first and self._traits.signatures:
             signature = NO_SIGNATURE
+            self._losses.drop(LOST)
         return {"functionCall": made, **({"thoughtSignature": signature} if signature else {})}
 
     # --- the user's side -------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Requests on their way to a provider: translated from the neutral types, or passed through.
+"""Requests of other dialects on their way to a provider of this one.
 
 Source: https://ai.google.dev/api/generate-content, https://ai.google.dev/gemini-api/docs/openai (efforts).
 """
@@ -10,19 +10,18 @@ from typing import Any
 from urllib.parse import quote
 
 import msgspec
-from msgspec import Raw
 
 from hybridge.chat import Ask, Chat, Format, Image, Text, Thinking, Tool, ToolChoice, ToolResult
 from hybridge.dialects import long, quirks
 from hybridge.dialects.codec import Outgoing, Target
+from hybridge.dialects.foreign import own_turns
 from hybridge.dialects.gemini import media
 from hybridge.dialects.gemini.contents import Contents
 from hybridge.dialects.gemini.models import EFFORT_TOKENS, LEVELS, TOOL_NAME, Traits, traits
-from hybridge.dialects.gemini.protojson import camel, named
 from hybridge.dialects.gemini.schema import is_empty, to_subset
-from hybridge.dialects.gemini.signatures import SEALED, without_seals
+from hybridge.dialects.gemini.signatures import ORIGIN
 from hybridge.dialects.losses import Losses
-from hybridge.types import NO_QUIRKS, Facts
+from hybridge.types import NO_QUIRKS
 
 #: What of other dialects' requests this one carries.
 CARRIES = frozenset({Ask.PREFILL, Ask.TOOL_IMAGES, Ask.STRICT_TOOLS, Ask.STOP_OVER_4})
@@ -57,45 +56,6 @@ def images_to_fetch(chat: Chat) -> tuple[str, ...]:
     return tuple(filter(media.is_public, urls)) if urls else ()
 
 
-# --- passed through ------------------------------------------------------------------------------------------------
-
-
-def adapt(facts: Facts, target: Target) -> Outgoing:
-    """The same request: only what PRODUCT.md section 5 allows is changed. The model stands in the path."""
-    fields: dict[str, Any] = facts.fields.copy()
-    fields.pop("model", None)
-    if not target.strip.isdisjoint(fields):
-        for name in target.strip:
-            fields.pop(name, None)
-    dropped: list[str] = []
-    clamped = target.max_tokens is not None and (facts.max_tokens or target.max_tokens + 1) > target.max_tokens
-    if clamped or target.quirks != NO_QUIRKS:
-        dropped += _adapt_config(fields, target, clamped=clamped)
-        dropped += quirks.apply(fields, target.quirks)
-    body = _encode(fields)
-    if body.find(SEALED) >= 0 and "contents" in fields:
-        contents = bytes(fields["contents"])
-        replaced = without_seals(contents)
-        if replaced != contents:
-            fields["contents"] = Raw(replaced)
-            body = _encode(fields)
-            dropped.append("reasoning")
-    return Outgoing(body, tuple(dict.fromkeys(dropped)) if dropped else ())
-
-
-def _adapt_config(fields: dict[str, Any], target: Target, *, clamped: bool) -> list[str]:
-    place = next((name for name in fields if camel(name) == "generationConfig"), "generationConfig")
-    raw = fields.get(place)
-    config: dict[str, Any] = {} if raw is None else named(msgspec.json.decode(raw, type=dict[str, Raw]))
-    dropped = list(quirks.apply(config, target.quirks))
-    if clamped:
-        config["maxOutputTokens"] = target.max_tokens
-        dropped.append("max_tokens")
-    if dropped:
-        fields[place] = config
-    return dropped
-
-
 # --- translated ----------------------------------------------------------------------------------------------------
 
 
@@ -113,7 +73,7 @@ def encode_request(chat: Chat, target: Target) -> Outgoing:
     if not chat.turns and system:
         body["contents"] = [{"role": "user", "parts": system}]
     else:
-        body["contents"] = contents.encoded(chat.turns)
+        body["contents"] = contents.encoded(own_turns(chat.turns, ORIGIN, losses, none=target.without_reasoning))
         if system:
             body["systemInstruction"] = {"parts": system}
     if chat.tools:

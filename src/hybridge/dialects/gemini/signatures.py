@@ -7,7 +7,6 @@ a provider that cannot read it, and comes back whole to the one that can. The sl
 from __future__ import annotations
 
 import base64
-import re
 
 import msgspec
 from msgspec import Struct
@@ -22,7 +21,6 @@ _MARK = b"hybridge:sealed:1:"
 _PREFIX = base64.b64encode(_MARK).decode()
 #: What every sealed signature begins with.
 SEALED = _PREFIX.encode()
-_SEALED_MEMBER = re.compile(rb'("thought(?:Signature|_signature)"\s*:\s*")' + re.escape(SEALED) + rb'[^"]*"')
 
 
 class _Sealed(Struct, array_like=True):
@@ -54,8 +52,3 @@ def unseal(text: str) -> Reasoning:
     except (ValueError, msgspec.DecodeError):
         return Reasoning()
     return Reasoning(signature=found.signature, data=found.data, origin=found.origin)
-
-
-def without_seals(contents: bytes) -> bytes:
-    """Raw contents with every seal replaced by Google's word for "none"."""
-    return _SEALED_MEMBER.sub(rb"\g<1>" + NO_SIGNATURE.encode() + b'"', contents)

@@ -22,7 +22,9 @@ from hybridge.chat import (
     Turn,
 )
 from hybridge.dialects.codec import Target
+from hybridge.dialects.foreign import LOST, own_turns
 from hybridge.dialects.losses import Losses
+from hybridge.dialects.makers import SIGNING, maker_of
 from hybridge.dialects.openai.out_tools import call_id
 from hybridge.dialects.openai.reasoning import message_fields
 
@@ -38,13 +40,17 @@ class Writer:
         self._losses = losses
         self._target = target
         self._own = frozenset(target.quirks.own_fields)
+        self._maker = maker_of(target.model, target.name)
 
     def write(self, chat: Chat) -> list[dict[str, Any]]:
         """All messages, the system text first."""
         messages: list[dict[str, Any]] = []
         if system := self._texts(chat.system, "\n\n"):
             messages.append({"role": "system", "content": system})
-        for turn in chat.turns:
+        turns = chat.turns
+        if self._maker or self._target.without_reasoning or "reasoning_details" not in self._own:
+            turns = own_turns(turns, self._maker, self._losses, none=self._target.without_reasoning)
+        for turn in turns:
             messages += self._turn(turn)
         if chat.turns and chat.turns[-1].role == "assistant":
             self._losses.refuse(Ask.PREFILL)
@@ -101,23 +107,24 @@ class Writer:
         if not blocks:
             return {}
         if "reasoning_details" in self._own:
-            return message_fields(blocks)
-        text = "".join(block.text for block in blocks if not block.signature)
-        if "reasoning_content" in self._own and text:
-            if any(block.signature or block.data for block in blocks):
-                self._losses.drop("reasoning")
-            return {"reasoning_content": text}
-        self._losses.drop("reasoning")
-        return {}
+            # Who signs takes no words without a proof.
+            taken = [block for block in blocks if block.origin or self._maker not in SIGNING]
+        else:
+            taken = [Reasoning(block.text) for block in blocks if block.text and "reasoning_content" in self._own]
+        if taken != [*blocks]:
+            self._losses.drop(LOST)
+        if "reasoning_details" in self._own:
+            return message_fields(taken)
+        return {"reasoning_content": "".join([block.text for block in taken])} if taken else {}
 
     def _call(self, call: ToolCall) -> dict[str, Any]:
         function = {"name": call.name, "arguments": call.arguments or "{}"}
         written: dict[str, Any] = {"id": call_id(call.id), "type": "function", "function": function}
         if call.signature:
-            if "extra_content" in self._own:
+            if "extra_content" in self._own and call.origin == "gemini":
                 written["extra_content"] = {"google": {"thought_signature": call.signature}}
             else:
-                self._losses.drop("reasoning")
+                self._losses.drop(LOST)
         return written
 
     def _texts(self, texts: Sequence[Text | Image], glue: str) -> str | list[dict[str, Any]]:

@@ -14,9 +14,11 @@ from hybridge.chat import Ask, Chat, Effort, Format, Thinking, Tool, ToolChoice
 from hybridge.dialects import quirks
 from hybridge.dialects.codec import Outgoing, Target
 from hybridge.dialects.losses import Losses
+from hybridge.dialects.makers import maker_of
 from hybridge.dialects.openai import family
 from hybridge.dialects.openai.out_messages import Writer
 from hybridge.dialects.openai.out_tools import NAME, call_name
+from hybridge.dialects.openai.reasoning import lacks_thoughts, stop_thinking
 from hybridge.types import Bounds
 
 #: What a request of another dialect may ask that this one can say.
@@ -50,6 +52,9 @@ def encode_request(chat: Chat, target: Target) -> Outgoing:
     _hints(fields, chat, target, losses)
     if family.reasons(target.name, target.model):
         _for_reasoning(fields, losses)
+    maker = maker_of(target.model, target.name)
+    if target.without_reasoning or lacks_thoughts(fields["messages"], maker, target):
+        losses.drop(*stop_thinking(fields, maker, target))
     if target.stream:
         fields["stream"] = True
         fields["stream_options"] = {"include_usage": True}
