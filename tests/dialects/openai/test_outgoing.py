@@ -343,13 +343,26 @@ def test_foreign_reasoning_is_left_out_and_named() -> None:
 
 
 def test_a_gateway_gets_signatures_with_their_origin() -> None:
-    message = messages(HI, SIGNED, user(ToolResult("a", ())), target=GATEWAY)[1]
-    assert message["reasoning_content"] == "x"
-    assert message["reasoning_details"] == [
-        {"type": "reasoning.text", "text": "x", "signature": "s", "format": "anthropic-claude-v1", "index": 0},
-        {"type": "reasoning.encrypted", "data": "d", "format": "anthropic-claude-v1", "index": 1},
-    ]
-    assert message["tool_calls"][0]["extra_content"] == {"google": {"thought_signature": "g"}}
+    for model in ("anthropic/claude-sonnet-4", "router/auto"):
+        message = messages(HI, SIGNED, user(ToolResult("a", ())), target=replace(GATEWAY, model=model, name=model))[1]
+        assert message["reasoning_content"] == "x"
+        assert message["reasoning_details"] == [
+            {"type": "reasoning.text", "text": "x", "signature": "s", "format": "anthropic-claude-v1", "index": 0},
+            {"type": "reasoning.encrypted", "data": "d", "format": "anthropic-claude-v1", "index": 1},
+        ]
+        # Google's signature of a call goes to Google's models, and to a model that nobody knows.
+        assert ("extra_content" in message["tool_calls"][0]) is (model == "router/auto")
+
+
+def test_a_gateway_gets_none_of_the_thoughts_of_another_maker() -> None:
+    chat = Chat(turns=(HI, SIGNED, user(ToolResult("a", ()))))
+    outgoing = encode(chat, GATEWAY)
+    assert outgoing.dropped == ("reasoning",)
+    assert all(secret not in outgoing.body for secret in (b'"s"', b'"d"', b'"g"', b"reasoning"))
+    words = encode(chat, replace(GATEWAY, model="deepseek/deepseek-chat", name="deepseek-chat"))
+    assert msgspec.json.decode(words.body)["messages"][1]["reasoning_content"] == "x"
+    assert words.dropped == ("reasoning",)
+    assert all(secret not in words.body for secret in (b'"s"', b'"d"', b'"g"', b"claude"))
 
 
 def test_unsigned_thoughts_go_where_they_are_wanted() -> None:
@@ -359,7 +372,7 @@ def test_unsigned_thoughts_go_where_they_are_wanted() -> None:
     assert encode(chat).dropped == ("reasoning",)
     signed = Chat(turns=(HI, assistant(Reasoning("x", "s", "", "anthropic"), Text("a")), HI))
     assert encode(signed, target).dropped == ("reasoning",)
-    assert b"reasoning_content" not in encode(signed, target).body
+    assert body(signed, target)["messages"][1] == {"role": "assistant", "content": "a", "reasoning_content": "x"}
 
 
 def test_cache_marks_go_where_they_are_understood() -> None:

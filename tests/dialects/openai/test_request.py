@@ -154,7 +154,7 @@ def test_reasoning_comes_back_in_every_form() -> None:
     unsigned = {"type": "reasoning.text", "signature": "s", "format": "google-gemini-v1", "index": 0}
     assert thoughts(reasoning="x", reasoning_details=[unsigned]) == (Reasoning("x", "s", "", "gemini"),)
     other = {"type": "reasoning.encrypted", "data": "d", "format": "xai-responses-v1"}
-    assert thoughts(reasoning_details=[other]) == (Reasoning("", "", "d", "xai-responses-v1"),)
+    assert thoughts(reasoning_details=[other]) == (Reasoning("", "", "d", "xai"),)
 
 
 def test_pieces_of_one_block_are_joined() -> None:

@@ -53,7 +53,7 @@ base64s = st.binary(min_size=1, max_size=60).map(lambda plain: base64.b64encode(
 objects = st.dictionaries(names, st.integers() | words, max_size=3).map(
     lambda found: msgspec.json.encode(found).decode()
 )
-origins = st.sampled_from(["anthropic", "gemini", "openai", "xai-responses-v1"])
+origins = st.sampled_from(["anthropic", "gemini", "openai", "xai"])
 counts = st.integers(0, 10_000)
 
 
