@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 
 from hybridge.attempts.recovery import Recovery
-from hybridge.errors import ClientGone, ProviderError, Rejected
+from hybridge.errors import ClientGone, ForeignReasoning, ProviderError, Rejected
 from hybridge.ledger.entry import LedgerEntry
 from hybridge.ledger.pricing import cut_short, settle
 from hybridge.providers.upstream import Call, Upstream
@@ -62,25 +62,30 @@ class Attempting:
 
     async def make(self, step: Step, sink: Sink) -> Step:
         """Call the step's deployment, into the sink, and give the step back. Raises what `Upstream.call` raises."""
-        recovery = self._recovery
         try:
             await self._make(step, sink)
-        except Rejected:
-            if (
-                recovery is None
-                or not self._call.goes_on
-                or not recovery.prefill
-                or not recovery.may_prefill(self._call)
-            ):
+        except Rejected as refusal:
+            without_reasoning = isinstance(refusal, ForeignReasoning)
+            if not without_reasoning and not self._may_ask_otherwise():
                 raise
-            # Some models refuse words put into their mouth, and nobody keeps a list of all.
-            recovery.prefill = False
-            await self._make(step, sink)
+            await self._make(step, sink, without_reasoning=without_reasoning)
         return step
 
-    async def _make(self, step: Step, sink: Sink) -> None:
+    def _may_ask_otherwise(self) -> bool:
+        """Whether a model that refused words put into its mouth is to be told to go on with them instead.
+
+        Nobody keeps a list of all models that refuse them.
+        """
+        recovery, call = self._recovery, self._call
+        if recovery is None or not (call.goes_on and recovery.prefill and recovery.may_prefill(call)):
+            return False
+        recovery.prefill = False
+        return True
+
+    async def _make(self, step: Step, sink: Sink, *, without_reasoning: bool = False) -> None:
         deployment, key = step.deployment, step.key
         call = Call(self._request, deployment, key.id, key.secret, self._plan.clamp.get(deployment.id))
+        call.without_reasoning = without_reasoning
         if self._recovery is not None:
             self._recovery.prepare(call)
         began = self._now_us()

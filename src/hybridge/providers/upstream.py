@@ -70,6 +70,8 @@ class Call(Struct):
     said: int = 0
     #: Takes down what is said, where somebody may have to go on with it; and whether this call goes on with it.
     transcript: Transcript | None = None
+    #: The provider refused the conversation's thoughts: none of them go there.
+    without_reasoning: bool = False
     goes_on: bool = False
     #: Seconds until a rate limit is whole again that this answer has used up.
     used_up: float | None = None
@@ -111,7 +113,7 @@ class Upstream:
         request, deployment = call.request, call.deployment
         line = self._lines.get((deployment.id, request.dialect, request.stream)) or self._line(request, deployment)
         target = line.target
-        if call.max_tokens is not None or request.private or request.options.drop_unsupported:
+        if call.max_tokens is not None or request.private or request.options.drop_unsupported or call.without_reasoning:
             target = _own(target, call)
         if line.theirs.name == request.dialect:
             outgoing = line.theirs.provider.adapt(request.facts, target)
@@ -330,6 +332,7 @@ def _own(target: Target, call: Call) -> Target:
         target,
         max_tokens=call.max_tokens,
         drop_unsupported=request.options.drop_unsupported,
+        without_reasoning=call.without_reasoning,
         strip=target.strip | request.private,
     )
 
