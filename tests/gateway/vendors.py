@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +14,7 @@ DUMMY = "skip_thought_signature_validator"
 NAME, ARGUMENTS = "get_weather", {"city": "Hanoi"}
 
 
-class Vendor:
+class Vendor(ABC):
     """A provider that remembers what it signed. It calls a tool while `calls`, else it says a word.
 
     `issued` are the proofs (or thoughts, where words are all) that it gave, `due` those that should have come back with
@@ -47,13 +48,13 @@ class Vendor:
         """Counts answers."""
         return len(self.bodies)
 
+    @abstractmethod
     def problems(self, body: Any) -> Iterator[str]:
         """What is wrong with a request, in the vendor's words."""
-        raise NotImplementedError
 
+    @abstractmethod
     def answer(self, body: Any) -> dict[str, object]:
         """An answer to a request that is right."""
-        raise NotImplementedError
 
     def error(self, problem: str) -> dict[str, object]:
         """The body of a refusal."""
