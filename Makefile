@@ -54,7 +54,7 @@ soak: install
 	$(BIN)/python -m bench.soak $(ARGS)
 
 chaos: install
-	$(BIN)/hybridge chaos run --requests 600 --into docs/reliability.md $(ARGS)
+	$(BIN)/hybridge chaos run --requests 300 --into docs/reliability.md $(ARGS)
 
 # The sources of the catalogue are test dependencies: serving needs none of them.
 catalog: .venv/.tested

@@ -152,6 +152,22 @@ async def test_whole_answers_are_judged(dialect: DialectName) -> None:
         assert (await told(script, dialect, stream=False)).outcome == outcome, script
 
 
+@pytest.mark.parametrize("dialect", DIALECTS)
+async def test_what_keeps_a_stream_alive_is_no_content(dialect: DialectName) -> None:
+    kept = event({"type": "ping"}, "ping") if dialect == "anthropic" else b": keep-alive\n\n"
+    found = await told(chunked([kept, said(dialect, TEXT), kept, ending(dialect)]), dialect)
+    assert found.kept == 2
+    assert found.outcome == ("wrong" if dialect == "gemini" else "whole")
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("strange", [{"x": 1}, {"choices": 1, "candidates": 1}, {"hybridge": None}])
+async def test_what_is_not_of_the_dialect_is_wrong(dialect: DialectName, strange: dict[str, Any]) -> None:
+    found = await told(chunked([said(dialect, TEXT), event(strange), ending(dialect)]), dialect)
+    assert found.outcome == "wrong"
+    assert (await told(whole(strange), dialect, stream=False)).outcome == "wrong"
+
+
 async def test_nobody_at_home_is_silence() -> None:
     assert (await ask("http://127.0.0.1:9", Question("openai", "m", True, "Tell me", WORDS))).outcome == "silent"
 

@@ -22,6 +22,7 @@ SMALL = Load(requests=18, parallel=18)
         "error_in_200-first",
         "reset-content",
         "malformed",
+        "kept-alive-in-vain",
         "streams-broken-error",
         "streams-broken-restart",
         "streams-broken-continue-overlap",

@@ -60,7 +60,8 @@ class Question(Struct, frozen=True):
 class Told(Struct):
     """What came. Seconds are counted from the request; `first_s` is when the first content was there.
 
-    `resumed` are the gateway's marked events in order, `restart` or `continue`.
+    `resumed` are the gateway's marked events in order, `restart` or `continue`; `kept` counts its keep-alives.
+    `strange`: something came that is no chunk or answer of the dialect, on which its SDK would fail.
     """
 
     outcome: Outcome = "silent"
@@ -74,6 +75,8 @@ class Told(Struct):
     text: str = ""
     ended: bool = False
     resumed: list[str] = []
+    kept: int = 0
+    strange: bool = False
     began_at: float = 0.0
 
 
@@ -98,10 +101,12 @@ async def ask(address: str, question: Question) -> Told:
     except (OSError, asyncio.IncompleteReadError, wire.Malformed):
         # What was read so far decides.
         pass
+    except (AttributeError, IndexError, KeyError, TypeError):
+        told.strange = True
     finally:
         writer.transport.abort()
     told.ended_s = time.monotonic() - told.began_at
-    told.outcome = _judge(told, question.expected)
+    told.outcome = _judge(told, question)
     return told
 
 
@@ -117,7 +122,10 @@ async def get(address: str) -> str:
         writer.transport.abort()
 
 
-def _judge(told: Told, expected: str) -> Outcome:
+def _judge(told: Told, question: Question) -> Outcome:
+    expected = question.expected
+    if told.strange:
+        return "wrong"
     if told.code:
         return "error" if expected.startswith(told.text) else "wrong"
     if not expected.startswith(told.text):
@@ -158,6 +166,8 @@ async def _read_stream(reader: asyncio.StreamReader, head: wire.Head, question: 
 def _hear(event: bytes, dialect: DialectName, told: Told) -> None:
     data = b"\n".join(line[5:].strip() for line in event.split(b"\n") if line.startswith(b"data:"))
     if not data:
+        told.kept += bool(event.strip())
+        told.strange = told.strange or (told.kept > 0 and dialect == "gemini")
         return
     if data == b"[DONE]":
         told.ended = True
@@ -166,6 +176,8 @@ def _hear(event: bytes, dialect: DialectName, told: Told) -> None:
     if "error" in said:
         told.code = _code_of(said["error"])
         return
+    if dialect == "anthropic" and said["type"] == "ping":
+        told.kept += 1
     marked = said.get("hybridge")
     if isinstance(marked, dict):
         told.resumed.append(str(marked.get("event")))
@@ -193,7 +205,7 @@ def _delta(dialect: DialectName, said: dict[str, Any]) -> tuple[str, bool]:
     if dialect == "anthropic":
         text = str(said["delta"].get("text", "")) if said.get("type") == "content_block_delta" else ""
         return text, said.get("type") == "message_stop"
-    return _parts(said), any(candidate.get("finishReason") for candidate in said.get("candidates") or ())
+    return _parts(said), any(candidate.get("finishReason") for candidate in said["candidates"])
 
 
 def _whole_text(dialect: DialectName, said: dict[str, Any]) -> str:
@@ -205,8 +217,9 @@ def _whole_text(dialect: DialectName, said: dict[str, Any]) -> str:
 
 
 def _parts(said: dict[str, Any]) -> str:
-    candidates = said.get("candidates") or ()
-    return "".join(str(p.get("text", "")) for one in candidates for p in (one.get("content") or {}).get("parts") or ())
+    return "".join(
+        str(p.get("text", "")) for one in said["candidates"] for p in (one.get("content") or {}).get("parts") or ()
+    )
 
 
 def _decoded(octets: bytes) -> dict[str, Any]:

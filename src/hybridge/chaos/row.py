@@ -51,7 +51,7 @@ def tally(row: Row, told: Sequence[Told], calls: Mapping[str, int]) -> None:
     whole = [one for one in told if one.outcome == "whole"]
     row.served = len(whole)
     row.resumed = sum(bool(one.resumed) for one in whole)
-    row.unseen = sum(one.calls > 1 and not one.resumed for one in whole)
+    row.unseen = sum(calls.get(one.request_id, one.calls) > 1 and not one.resumed for one in whole)
     row.early = sum(one.outcome == "error" and one.first_s is None for one in told)
     row.late = sum(one.outcome == "error" and one.first_s is not None for one in told)
     row.silent = sum(one.outcome == "silent" for one in told)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from hybridge.chaos.client import Told
 from hybridge.chaos.plan import ALLOWED, Fault, How, Kind, Plan
@@ -28,9 +29,8 @@ _BACK_S = 2.0
 #: Calls per request while nobody is there.
 _AMPLIFICATION = 1.2
 
-#: The ledger's writer waits so long between two writes: what was answered within this is lost with a process that is
-#: killed. As long again for the write itself, and for the client to be told.
-_WRITTEN_S = 0.5
+#: Between an answer's last byte and its entry in the journal a process may be killed; what is older must be there.
+_WRITTEN_S = 0.05
 
 #: A share of the requests meets the fault, so that those that do not are checked too.
 _SHARE = 0.5
@@ -39,6 +39,14 @@ _SHARE = 0.5
 _SLOWLY = Setting(latency=Latency(1_000, 2_000), tokens_per_second=50, config={"breaker": {}})
 #: Answers that last longer than anybody waits for a connection.
 _LONG = Setting(latency=Latency(500, 1_000), tokens_per_second=20, config={"breaker": {}})
+_SILENT = Plan((Fault("stall"),))
+_KEPT = Setting(plan=_SILENT, config={"timeouts": QUICK, "server": server(keep_alive="500ms")})
+_SLOW_S = 5.0
+_HEDGED = Setting(
+    plan=Plan((Fault("latency", probability=0.1, delay_s=_SLOW_S),)),
+    config={"hedging": {"least": "400ms", "at_first": "400ms", "share": "100%"}},
+    model={"hedge": True},
+)
 #: So much of what may be under way is, when a provider is killed; and how long to wait for that.
 _MOST = 0.5
 _PATIENCE_S = 20.0
@@ -72,6 +80,10 @@ def all_scenarios() -> Iterator[Scenario]:
     for how in ("refuse", "reset", "hang"):
         setting = Setting(config={"breaker": {}, "timeouts": QUICK})
         yield Scenario(f"outage-{how}", "head", f"outage of a leg ({how})", setting, _outage(how))
+    yield Scenario("kept-alive", "head", "stall while keep-alives go out", _KEPT, _kept_alive)
+    everywhere = replace(_KEPT, plan=_SILENT, south=_SILENT)
+    yield Scenario("kept-alive-in-vain", "head", "stall of all legs while keep-alives go out", everywhere, _in_vain)
+    yield Scenario("hedged", "head", "slow first content, hedged", _HEDGED, _hedged)
     yield Scenario("provider-killed", "any", "a provider is killed", _SLOWLY, _provider_killed)
     yield Scenario("streams-broken-error", "content", "streams break", Setting(plan=_BREAKING), _recovered("error"))
     yield Scenario("streams-broken-restart", "content", "streams break", Setting(plan=_BREAKING), _recovered("restart"))
@@ -145,6 +157,32 @@ def _outage(how: How) -> Play:
         row.expect(not row.early, f"{row.early} failures before content")
 
     return play
+
+
+async def _kept_alive(stage: Stage, load: Load, row: Row) -> None:
+    told = await stage.load(stage.questions(load.requests, streams=(True,)), load.parallel)
+    tally(row, told, await stage.calls())
+    kept = sum(one.kept > 0 for one in told)
+    row.note(f"{kept} streams were kept alive")
+    row.expect(kept > 0, "no stream was kept alive")
+    row.expect(row.served == row.requests, f"{row.requests - row.served} streams were not served")
+
+
+async def _in_vain(stage: Stage, load: Load, row: Row) -> None:
+    told = await stage.load(stage.questions(load.requests, streams=(True,)), load.parallel)
+    tally(row, told, await stage.calls())
+    row.expect(row.early == row.requests, f"{row.requests - row.early} streams did not end in an error")
+    row.expect(any(one.status == 200 for one in told), "no head went out before the error")
+
+
+async def _hedged(stage: Stage, load: Load, row: Row) -> None:
+    told = await stage.paced(stage.questions(load.requests), _RATE)
+    tally(row, told, await stage.calls())
+    met = stage.north.injected["latency"]
+    row.note(f"{met} calls were slow by {_SLOW_S:g} s")
+    row.expect(row.served == row.requests, f"{row.requests - row.served} requests were not served")
+    late = sum(one.first_s is not None and one.first_s > _SLOW_S for one in told)
+    row.expect(met > 0 and not late, f"{late} of {met} clients waited for a slow call")
 
 
 async def _provider_killed(stage: Stage, load: Load, row: Row) -> None:

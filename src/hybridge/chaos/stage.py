@@ -43,19 +43,21 @@ QUICK = {"connect": "1s", "first_token": "2s", "first_token_reasoning": "2s", "i
 PATIENT = {"failures": 1_000_000}
 
 
-def server(workers: int = 1) -> dict[str, Any]:
+def server(workers: int = 1, keep_alive: str = "15s") -> dict[str, Any]:
     """The section of the configuration."""
-    return {"port": 0, "admin_port": 0, "workers": workers, "drain": "10s"}
+    return {"port": 0, "admin_port": 0, "workers": workers, "drain": "10s", "keep_alive": keep_alive}
 
 
 class Setting(Struct, frozen=True):
-    """What is different from one scenario's stage to the next."""
+    """What is different from one scenario's stage to the next. `plan` is the first leg's, `model` every model's."""
 
     plan: Plan = Plan()
+    south: Plan = Plan()
     continues: Way | None = None
     latency: Latency = Latency(20, 60)
     tokens_per_second: float = 0.0
     config: Mapping[str, Any] = {}
+    model: Mapping[str, Any] = {}
 
 
 class Stage:
@@ -75,7 +77,7 @@ class Stage:
         try:
             legs = [await enter(SimulatedProvider(self._leg(name))) for name in ("north", "south")]
             self.north = await enter(ChaosProxy(legs[0].address, self._setting.plan, seed=self.seed))
-            self.south = await enter(ChaosProxy(legs[1].address, seed=self.seed))
+            self.south = await enter(ChaosProxy(legs[1].address, self._setting.south, seed=self.seed))
             self.gateway = await enter(Gateway(Path(folder), self._configuration()))
         except BaseException:
             await self._stack.aclose()
@@ -114,7 +116,7 @@ class Stage:
                 for dialect in DIALECTS
             },
             "models": {
-                name: {"deployments": [f"north-{first}/{_MODEL}", f"south-{second}/{_MODEL}"]}
+                name: {"deployments": [f"north-{first}/{_MODEL}", f"south-{second}/{_MODEL}"], **self._setting.model}
                 for name, (first, second) in MODELS.items()
             },
             "timeouts": TIMEOUTS,
