@@ -17,8 +17,11 @@ from hybridge.config.units import (
     octets,
     parts_per_million,
     percentage,
+    port,
+    port_text,
     rate,
     seconds,
+    since,
     size,
     wait,
 )
@@ -147,3 +150,28 @@ def test_a_secret_is_never_shown() -> None:
     assert "canary" not in f"{secret} {secret!r} {[secret]} {secret.source}"
     assert secret.reveal() == "canary"
     assert secret == Secret("canary") != Secret("other")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("7d", 1e9 - 604800), ("0s", 1e9), ("2001-09-09", 999_993_600.0), ("2001-09-09T07:00:00+07:00", 999_993_600.0)],
+)
+def test_times_by_age_or_by_date(text: str, value: float) -> None:
+    assert since(text, 1e9) == value
+
+
+@pytest.mark.parametrize("text", ["", "once", "-1d", "2001-13-01", "2001-09-09x"])
+def test_no_times(text: str) -> None:
+    with pytest.raises(ValueError, match="expected an age such as 7d or a date"):
+        since(text, 1e9)
+
+
+@given(st.none() | st.integers(0, 65535))
+def test_a_port_is_read_as_it_is_written(value: int | None) -> None:
+    assert port(port_text(value)) == value
+
+
+@pytest.mark.parametrize("text", ["", "of", "OFF", "-1", "65536", "1.5", "٥", "1_0", " 1"])
+def test_no_ports(text: str) -> None:
+    with pytest.raises(ValueError):
+        port(text)

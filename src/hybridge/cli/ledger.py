@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import sqlite3
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from hybridge.cli import printing
 from hybridge.cli.options import config_option, found
 from hybridge.config import Config
-from hybridge.config.units import seconds
+from hybridge.config.units import since as since_s
 from hybridge.money import plain
 
 if TYPE_CHECKING:
     from hybridge.ledger.reports import By, Spend
-
-#: Where a day begins, by the currency of the accounts.
-_ZONES = {"VND": "Asia/Ho_Chi_Minh"}
-_COUNTS = ("requests", "errors", "attempts", "failed_attempts", "input_tokens", "output_tokens", "unpriced")
 
 
 @click.command()
@@ -43,7 +38,7 @@ def ledger(config_file: Path | None, by: By, since: str, currency: str | None, d
     Amounts are exact. They leave out attempts whose price is unknown, which the column `unpriced` counts. Days begin
     at midnight in Asia/Ho_Chi_Minh for amounts in VND, else in UTC.
     """
-    from hybridge.ledger.reports import spend
+    from hybridge.ledger.reports import spend, zone_of
 
     config = _config(config_file, demo)
     path = Path(config.ledger_path)
@@ -52,7 +47,7 @@ def ledger(config_file: Path | None, by: By, since: str, currency: str | None, d
     unit = (currency or config.currency.default).upper()
     try:
         rates = config.currency.in_force()
-        rows = spend(path, by, rates, since_us=_since_us(since), currency=unit, zone=_zone(unit))
+        rows = spend(path, by, rates, since_us=_since_us(since), currency=unit, zone=zone_of(unit))
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     except sqlite3.Error as error:
@@ -74,43 +69,23 @@ def _config(config_file: Path | None, demo: bool) -> Config:
 def _since_us(text: str) -> int:
     """UTC microseconds of an age or a date. Raises `ValueError`."""
     try:
-        return int((time.time() - seconds(text)) * 1_000_000)
-    except ValueError:
-        pass
-    try:
-        day = dt.datetime.fromisoformat(text)
-    except ValueError:
-        raise ValueError(f"--since: expected an age such as 7d or a date such as 2026-11-01, got {text!r}") from None
-    return int((day if day.tzinfo else day.replace(tzinfo=dt.UTC)).timestamp() * 1_000_000)
+        return int(since_s(text, time.time()) * 1_000_000)
+    except ValueError as error:
+        raise ValueError(f"--since: {error}") from None
 
 
-def _zone(currency: str) -> str:
-    """Where the days of a currency begin, if this machine knows the place."""
-    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+def _print(rows: list[Spend], by: By, currency: str, form: str) -> None:
+    from hybridge.ledger.reports import COUNTS
 
-    name = _ZONES.get(currency, "UTC")
-    try:
-        ZoneInfo(name)
-    except ZoneInfoNotFoundError:
-        return "UTC"
-    return name
-
-
-def _print(rows: list[Spend], by: str, currency: str, form: str) -> None:
     if form == "json":
-        printing.json({"by": by, "currency": currency, "rows": [_record(row, by) for row in rows]})
+        printing.json({"by": by, "currency": currency, "rows": [row.record(by) for row in rows]})
         return
-    columns = (by, *_COUNTS, f"cost ({currency})")
-    lines = [(row.group, *(getattr(row, name) for name in _COUNTS), plain(row.amount)) for row in rows]
+    columns = (by, *COUNTS, f"cost ({currency})")
+    lines = [(row.group, *(getattr(row, name) for name in COUNTS), plain(row.amount)) for row in rows]
     if form == "csv":
-        printing.comma_separated((by, *_COUNTS, "cost", "currency"), [(*line, currency) for line in lines])
+        printing.comma_separated((by, *COUNTS, "cost", "currency"), [(*line, currency) for line in lines])
         return
     if not rows:
         click.echo("nothing was asked in that time")
         return
     printing.table(columns, [[str(cell) for cell in line] for line in lines], right=columns[1:])
-
-
-def _record(row: Spend, by: str) -> dict[str, Any]:
-    counts = {name: getattr(row, name) for name in _COUNTS}
-    return {by: row.group, **counts, "cost_nano_usd": row.cost_nano_usd, "amount": plain(row.amount)}

@@ -6,6 +6,7 @@ seconds, bytes, parts per million, `Money`.
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Callable
 from decimal import Decimal
@@ -28,6 +29,10 @@ _FIGURE = re.compile(r"^([0-9][0-9_]*(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,
 
 Period = Literal["day", "week", "month", "total"]
 _PERIODS: tuple[Period, ...] = ("day", "week", "month", "total")
+
+
+#: Written for a port that is not opened.
+OFF = "off"
 
 
 class Allowance(Struct, frozen=True):
@@ -92,6 +97,40 @@ def duration(value: float) -> str:
     return f"{plain(exact)}s"
 
 
+def since(text: str, now: float) -> float:
+    """The time (UTC, in seconds) that an age such as `7d` or a date such as `2026-11-01` means at the time `now`.
+
+    Raises `ValueError`.
+    """
+    try:
+        return now - seconds(text)
+    except ValueError:
+        pass
+    try:
+        day = dt.datetime.fromisoformat(text)
+        return (day if day.tzinfo else day.replace(tzinfo=dt.UTC)).timestamp()
+    except (ValueError, OverflowError):
+        raise ValueError(f"expected an age such as 7d or a date such as 2026-11-01, got {text!r}") from None
+
+
+def until(text: str, now: float) -> float:
+    """The time (UTC, in seconds) that a duration such as `10m` or a time such as `2026-11-23T06:00:00Z` means at `now`.
+
+    Raises `ValueError`.
+    """
+    try:
+        return now + seconds(text)
+    except ValueError:
+        pass
+    try:
+        found = dt.datetime.fromisoformat(text)
+        return (found if found.tzinfo else found.replace(tzinfo=dt.UTC)).timestamp()
+    except (ValueError, OverflowError):
+        raise ValueError(
+            f"expected a time such as 2026-11-23T06:00:00Z or a duration such as 10m, got {text!r}"
+        ) from None
+
+
 def octets(text: str) -> int:
     """`64MB`, `1.5GB`, `512KiB`; a bare number is bytes. Raises `ValueError`, also for a part of a byte."""
     found = _SIZE.fullmatch(text)
@@ -147,6 +186,20 @@ def allowance(text: str) -> Allowance:
     raise ValueError(text)
 
 
+def port(text: str) -> int | None:
+    """A port, or `None` for `off`. Raises `ValueError`."""
+    if text == OFF:
+        return None
+    if not text.isascii() or not text.isdecimal() or int(text) > 65535:
+        raise ValueError(text)
+    return int(text)
+
+
+def port_text(value: int | None) -> str:
+    """A port as it is written: `port(port_text(x)) == x`."""
+    return OFF if value is None else str(value)
+
+
 class Unit(Struct, frozen=True):
     """A kind of value: how it is read and written, and how an error and the JSON Schema describe it.
 
@@ -182,6 +235,7 @@ UNITS = {
             rf"^\s*{_AMOUNT}\s*(/\s*({'|'.join(_PERIODS)})\s*)?$",
             allowance,
         ),
+        Unit("port", "a port from 0 to 65535, or off", r"^([0-9]{1,5}|off)$", port, port_text, True),
         Unit("secret", "env:NAME, file:/path or the secret itself", r"", None),
     )
 }
@@ -199,4 +253,5 @@ Figure = Annotated[Decimal, _meta("figure")]
 PositiveFigure = Annotated[Decimal, _meta("rate")]
 Amount = Annotated[Money, _meta("money")]
 Spending = Annotated[Allowance, _meta("allowance")]
+PortOrOff = Annotated[int | None, _meta("port")]
 Hidden = Annotated[Secret, _meta("secret")]

@@ -10,15 +10,14 @@ from decimal import Decimal, localcontext
 from functools import lru_cache, partial
 from operator import attrgetter
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from msgspec import Struct, json
 
-from hybridge.errors import ConfigError
 from hybridge.ledger import schema
 from hybridge.ledger.entry import LedgerEntry, entry_of
-from hybridge.money import NANO, Rate, Rates
+from hybridge.money import NANO, Rate, Rates, plain
 from hybridge.types import Attempt
 
 By = Literal["provider", "model", "key", "day", "deployment", "user"]
@@ -29,6 +28,9 @@ Grouped = Mapping[str, Sequence[Attempt]]
 
 #: Seconds.
 _QUARTER_S = 900
+
+#: Where a day begins, by the currency of the accounts.
+_ZONES = {"VND": "Asia/Ho_Chi_Minh"}
 
 
 class Spend(Struct):
@@ -52,6 +54,25 @@ class Spend(Struct):
     amount: Decimal = Decimal(0)
     converted: Decimal = Decimal(0)
 
+    def record(self, by: By) -> dict[str, Any]:
+        """As JSON tells it: the amount as text, exact."""
+        counts = {name: getattr(self, name) for name in COUNTS}
+        return {by: self.group, **counts, "cost_nano_usd": self.cost_nano_usd, "amount": plain(self.amount)}
+
+
+#: What is counted of a group.
+COUNTS = ("requests", "errors", "attempts", "failed_attempts", "input_tokens", "output_tokens", "unpriced")
+
+
+def zone_of(currency: str) -> str:
+    """Where the days of a currency begin, if this machine knows the place."""
+    name = _ZONES.get(currency, "UTC")
+    try:
+        ZoneInfo(name)
+    except ZoneInfoNotFoundError:
+        return "UTC"
+    return name
+
 
 def spend(
     path: Path | str,
@@ -72,11 +93,8 @@ def spend(
     if by not in GROUPINGS:
         raise ValueError(f"cannot group by {by!r}; groupings are {', '.join(GROUPINGS)}")
     wanted = rates.rate(currency or rates.default)
-    if not Path(path).exists():
-        raise ConfigError([f"storage: there is no ledger at {path} yet"])
-    schema.expect_current(Path(path))
     count = _Count(_grouping(by, zone))
-    with closing(schema.connect(Path(path))) as database:
+    with closing(schema.look(Path(path))) as database:
         for (text,) in database.execute("SELECT entry FROM entries WHERE started_us >= ?", (since_us,)):
             entry = entry_of(text)
             if entry is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from importlib import resources
 from pathlib import Path
@@ -29,6 +29,31 @@ def connect(path: Path, busy: float = BUSY) -> sqlite3.Connection:
     # NORMAL: a killed process loses nothing, a power cut perhaps the last moment, and no commit waits for the disk.
     database.execute("PRAGMA synchronous = NORMAL")
     return database
+
+
+def look(path: Path) -> sqlite3.Connection:
+    """A connection that cannot write. Raises `ConfigError` where there is no ledger, or one of another version."""
+    expect_ledger(path)
+    expect_current(path)
+    database = connect(path)
+    database.execute("PRAGMA query_only = ON")
+    return database
+
+
+def expect_ledger(path: Path) -> None:
+    """Raises `ConfigError` where there is no file, which connecting would make."""
+    if not path.exists():
+        raise ConfigError([f"storage: there is no ledger at {path} yet"])
+
+
+def setting(database: sqlite3.Connection, name: str, make: Callable[[], str]) -> str:
+    """A value shared by all who use this database: `make` makes it the first time it is asked for."""
+    with transaction(database):
+        found = database.execute("SELECT value FROM settings WHERE name = ?", (name,)).fetchone()
+        if found is None:
+            found = (make(),)
+            database.execute("INSERT INTO settings (name, value) VALUES (?, ?)", (name, found[0]))
+    return str(found[0])
 
 
 def version(path: Path) -> int:

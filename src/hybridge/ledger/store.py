@@ -171,12 +171,8 @@ class SqliteLedger:
         return record_of(found) if found else None
 
     def setting(self, name: str, make: Callable[[], str]) -> str:
-        with self._reading, schema.transaction(self._reader):
-            found = self._reader.execute("SELECT value FROM settings WHERE name = ?", (name,)).fetchone()
-            if found is None:
-                found = (make(),)
-                self._reader.execute("INSERT INTO settings (name, value) VALUES (?, ?)", (name, found[0]))
-        return str(found[0])
+        with self._reading:
+            return schema.setting(self._reader, name, make)
 
     def flush(self, timeout: float = 10.0) -> bool:
         with self._round:
