@@ -70,7 +70,11 @@ class Gateway(NamedTuple):
 
 def config(port: int, upstream: int, folder: Path, workers: int = 1) -> Path:
     """A configuration with everything on: plan, breaker, own prices, ledger."""
-    lines = [f"server: {{port: {port}, workers: {workers}}}", f"storage: sqlite:///{folder / 'bench.db'}", "providers:"]
+    lines = [
+        f"server: {{port: {port}, admin_port: off, workers: {workers}}}",
+        f"storage: sqlite:///{folder / 'bench.db'}",
+        "providers:",
+    ]
     for name, (dialect, _) in _PROVIDERS.items():
         address = f"http://127.0.0.1:{upstream}/v1"
         lines.append(f"  {name}: {{kind: direct, dialect: {dialect}, base_url: '{address}', keys: [bench]}}")

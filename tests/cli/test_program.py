@@ -64,6 +64,8 @@ def test_every_command_as_a_process(shell: Shell, arguments: list[str], code: in
         (["sevre"], "No such command 'sevre'"),
         (["serve", "--prot", "1"], "No such option"),
         (["serve", "--port", "70000"], "70000 is not in the range"),
+        (["serve", "--admin-port", "65536"], "65536 is not in the range"),
+        (["serve", "--admin-port", "of"], "'of' is not a valid"),
         (["serve", "--demo", "--config", "x.yaml"], "--config cannot be given with it"),
         (["explain"], "Missing argument 'MODEL'"),
         (["explain", "m", "--complexity", "extreme"], "'extreme' is not one of"),

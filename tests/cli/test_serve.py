@@ -18,7 +18,7 @@ storage: sqlite:///accounts.db
 
 def test_it_says_when_it_is_ready_and_leaves_on_sigterm(shell: Shell) -> None:
     shell.write("hybridge.yaml", MINE)
-    with shell.lasting("serve", "--port", "0", GOOD=CANARY) as server:
+    with shell.lasting("serve", "--port", "0", "--admin-port", "off", GOOD=CANARY) as server:
         with urllib.request.urlopen(f"{server.address()}/healthz", timeout=10) as answer:
             assert answer.status == 200
         done = server.stop()
@@ -28,7 +28,7 @@ def test_it_says_when_it_is_ready_and_leaves_on_sigterm(shell: Shell) -> None:
 
 
 def test_with_neither_file_nor_key_it_says_that_it_is_a_demo_and_answers(shell: Shell) -> None:
-    with shell.lasting("serve", "--port", "0") as server:
+    with shell.lasting("serve", "--port", "0", "--admin-port", "off") as server:
         address = server.address()
         body = json.dumps({"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Hello"}]}).encode()
         asked = urllib.request.Request(
@@ -46,7 +46,7 @@ def test_with_neither_file_nor_key_it_says_that_it_is_a_demo_and_answers(shell: 
 
 def test_a_demo_that_is_asked_for_needs_no_explanation(shell: Shell) -> None:
     shell.write("hybridge.yaml", "this file: is not read")
-    with shell.lasting("serve", "--demo", "--port", "0") as server:
+    with shell.lasting("serve", "--demo", "--port", "0", "--admin-port", "off") as server:
         server.address()
         done = server.stop()
     assert done.code == 0

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hybridge.config import Overrides, Secret, find, from_environment
+from hybridge.config import Overrides, Secret, find, from_environment, read
 from hybridge.errors import ConfigError
 from hybridge.providers.row import load_rows
 
@@ -51,6 +51,39 @@ def test_every_row_can_be_switched_on_by_each_of_its_variables() -> None:
     for row in load_rows().values():
         for variable in row.env:
             assert row.id in from_environment({variable: "canary"}).config.providers
+
+
+@pytest.mark.parametrize("environ", [{}, ENVIRON])
+def test_without_a_file_the_environment_has_the_token_of_the_control_plane(environ: dict[str, str]) -> None:
+    assert find(None, environ).config.admin.token is None
+    assert find(None, environ | {"HYBRIDGE_ADMIN_TOKEN": " "}).config.admin.token is None
+    token = find(None, environ | {"HYBRIDGE_ADMIN_TOKEN": "canary-t\n"}).config.admin.token
+    assert (token, repr(token)) == (Secret("canary-t"), "<Secret env:HYBRIDGE_ADMIN_TOKEN>")
+
+
+def test_a_file_says_itself_what_the_token_is(here: Path) -> None:
+    (here / "hybridge.yaml").write_text(NAMED)
+    assert find(None, {"HYBRIDGE_ADMIN_TOKEN": "canary-t"}).config.admin.token is None
+
+
+@pytest.mark.parametrize(
+    ("written", "port"),
+    [("admin_port: off", None), ("admin_port: 0", 0), ("admin_port: 9081", 9081), ("port: 1", 8081)],
+)
+def test_a_control_plane_may_have_no_port(written: str, port: int | None) -> None:
+    text = f"providers: {{openai: {{keys: [one]}}}}\nserver: {{{written}}}"
+    found = read(text, {})
+    assert found.config.server.admin_port == port
+    assert found.report.given(("server", "admin_port")) == ("admin" in written)
+    off = read(text, {}, overrides=Overrides(admin_port="off"))
+    assert off.config.server.admin_port is None
+    assert off.report.given(("server", "admin_port"))
+
+
+@pytest.mark.parametrize("written", ["of", "-1", "65536", "8081.5", "", "on"])
+def test_a_port_of_the_control_plane_that_is_none(written: str) -> None:
+    with pytest.raises(ConfigError, match=r"server\.admin_port: expected a port from 0 to 65535, or off"):
+        read(f"providers: {{openai: {{keys: [one]}}}}\nserver: {{admin_port: {written}}}", {})
 
 
 def test_the_code_of_an_application_comes_from_the_environment() -> None:

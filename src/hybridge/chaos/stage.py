@@ -45,7 +45,7 @@ PATIENT = {"failures": 1_000_000}
 
 def server(workers: int = 1, keep_alive: str = "15s") -> dict[str, Any]:
     """The section of the configuration."""
-    return {"port": 0, "admin_port": 0, "workers": workers, "drain": "10s", "keep_alive": keep_alive}
+    return {"port": 0, "admin_port": "off", "workers": workers, "drain": "10s", "keep_alive": keep_alive}
 
 
 class Setting(Struct, frozen=True):

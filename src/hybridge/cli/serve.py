@@ -5,13 +5,22 @@ from __future__ import annotations
 import asyncio
 import os
 from pathlib import Path
+from typing import Any
 
 import click
 
 from hybridge.cli import printing
 from hybridge.cli.options import config_option
+from hybridge.config.units import OFF
 
 _PORT = click.IntRange(0, 65535)
+
+
+class _PortOrOff(click.IntRange):
+    name = "port or off"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return value if value == OFF else super().convert(value, param, ctx)
 
 
 @click.command()
@@ -20,8 +29,9 @@ _PORT = click.IntRange(0, 65535)
 @click.option("--port", type=_PORT, help="Its port.  [default: server.port, 8080]")
 @click.option(
     "--admin-port",
-    type=_PORT,
-    help="Port of the control plane, which does not exist so far.  [default: server.admin_port, 8081]",
+    type=_PortOrOff(0, 65535),
+    metavar="PORT|off",
+    help="Port of the control plane.  [default: server.admin_port, 8081]",
 )
 @click.option("--workers", type=click.IntRange(1), metavar="N", help="Processes.  [default: server.workers, 1]")
 @click.option("--demo", is_flag=True, help="Simulated providers: no key, no configuration, no cost.")
@@ -29,7 +39,7 @@ def serve(
     config_file: Path | None,
     host: str | None,
     port: int | None,
-    admin_port: int | None,
+    admin_port: int | str | None,
     workers: int | None,
     demo: bool,
 ) -> None:

@@ -51,6 +51,10 @@ class Report:
         """Whether the file has this key."""
         return path in self._lines
 
+    def given(self, path: Path) -> bool:
+        """Whether the file or the command line has this key."""
+        return path in self._lines or path in self._origins
+
     def error(self, path: Path, message: str) -> None:
         """Something that the configuration cannot be used with."""
         self._errors.append(self._problem(path, message))

@@ -16,7 +16,18 @@ from msgspec.structs import asdict
 
 from hybridge import types
 from hybridge.config.later import Budget, Cache, Experiment, Logging, Migration, Webhook
-from hybridge.config.units import Amount, Bytes, Figure, Hidden, Percentage, PositiveFigure, Seconds, Spending, Wait
+from hybridge.config.units import (
+    Amount,
+    Bytes,
+    Figure,
+    Hidden,
+    Percentage,
+    PortOrOff,
+    PositiveFigure,
+    Seconds,
+    Spending,
+    Wait,
+)
 from hybridge.money import BUCKETS, Money, Rate, Rates, rates
 from hybridge.types import NO_QUIRKS, Kind, Quirks
 
@@ -47,7 +58,7 @@ class Server(Struct, frozen=True, forbid_unknown_fields=True):
 
     host: Annotated[str, about("address of the data plane")] = "127.0.0.1"
     port: Annotated[Port, about("port of the data plane; 0 takes any free one")] = 8080
-    admin_port: Annotated[Port, about("port of the control plane and the dashboard; without effect so far")] = 8081
+    admin_port: Annotated[PortOrOff, about("port of the control plane; 0 takes any free one, `off` opens none")] = 8081
     workers: Annotated[Positive, about("processes that share the port")] = 1
     max_body: Annotated[Bytes, about("largest body of a JSON request")] = 64_000_000
     max_upload: Annotated[Bytes, about("largest upload of a file; without effect so far")] = 512_000_000
@@ -64,8 +75,10 @@ class Server(Struct, frozen=True, forbid_unknown_fields=True):
 class Admin(Struct, frozen=True, forbid_unknown_fields=True):
     """The control plane."""
 
-    host: Annotated[str, about("address of the control plane; without effect so far")] = "127.0.0.1"
-    token: Annotated[Hidden | None, about("opens the control plane; without it one is made at first start")] = None
+    host: Annotated[str, about("address of the control plane")] = "127.0.0.1"
+    token: Annotated[
+        Hidden | None, about("opens the control plane; without it one is made at first start, and told once")
+    ] = None
 
 
 class DatedRate(Struct, frozen=True, forbid_unknown_fields=True):

@@ -14,8 +14,8 @@ from hybridge.config.document import Node, parse, tree
 from hybridge.config.report import Problem, Report
 from hybridge.config.rules import check
 from hybridge.config.secrets import Secrets
-from hybridge.config.settings import Config, Provider
-from hybridge.config.units import Secret
+from hybridge.config.settings import Admin, Config, Provider
+from hybridge.config.units import OFF, Secret
 from hybridge.config.unsupported import refuse
 from hybridge.errors import ConfigError
 from hybridge.providers.row import Row, load_rows
@@ -25,16 +25,19 @@ from hybridge.server.guard import is_loopback
 VARIABLE = "HYBRIDGE_CONFIG"
 FILE = Path("hybridge.yaml")
 
+#: Opens the control plane where there is no file that says what does.
+ADMIN_TOKEN = "HYBRIDGE_ADMIN_TOKEN"
+
 #: The ledger of demo mode, which is nobody's accounts.
 DEMO_STORAGE = "sqlite:///hybridge-demo.db"
 
 
 class Overrides(Struct, frozen=True):
-    """What the command line says over the `server` section."""
+    """What the command line says over the `server` section; `admin_port` may be `off`."""
 
     host: str | None = None
     port: int | None = None
-    admin_port: int | None = None
+    admin_port: int | str | None = None
     workers: int | None = None
 
 
@@ -79,12 +82,12 @@ def find(
     that no provider has a usable key. Raises `ConfigError`.
     """
     if demo:
-        return _demonstrate(overrides, today)
+        return _demonstrate(environ, overrides, today)
     named = file or (Path(environ[VARIABLE]) if environ.get(VARIABLE) else None)
     if named is not None or FILE.is_file():
         return read(named or FILE, environ, overrides=overrides, need_keys=need_keys, today=today)
     found = from_environment(environ, overrides=overrides, today=today)
-    return found if found.config.providers else _demonstrate(overrides, today)
+    return found if found.config.providers else _demonstrate(environ, overrides, today)
 
 
 def read(
@@ -124,7 +127,7 @@ def from_environment(
     report = Report("environment")
     asked = ((name, _from_row(row, environ)) for name, row in rows.items())
     providers = {name: provider for name, provider in asked if provider.keys}
-    config = _over(Config(providers=providers), overrides, report)
+    config = _over(Config(providers=providers, admin=_admin(environ)), overrides, report)
     if providers:
         check(config, report, rows, today or _today())
         refuse(config, report)
@@ -132,9 +135,9 @@ def from_environment(
     return Found(config, report)
 
 
-def _demonstrate(overrides: Overrides, today: dt.date | None) -> Found:
+def _demonstrate(environ: Mapping[str, str], overrides: Overrides, today: dt.date | None) -> Found:
     report = Report("demo")
-    config = _over(Config(storage=DEMO_STORAGE), overrides, report)
+    config = _over(Config(storage=DEMO_STORAGE, admin=_admin(environ)), overrides, report)
     if not is_loopback(config.server.host):
         report.error(
             ("server", "host"),
@@ -167,6 +170,8 @@ def _over(config: Config, overrides: Overrides, report: Report) -> Config:
     given = {name: value for name, value in asdict(overrides).items() if value is not None}
     for name in given:
         report.override(("server", name), "command line")
+    if given.get("admin_port") == OFF:
+        given["admin_port"] = None
     return replace(config, server=replace(config.server, **given)) if given else config
 
 
@@ -196,6 +201,11 @@ def _from_row(row: Row, environ: Mapping[str, str]) -> Provider:
     variable = f"{row.id.upper().replace('-', '_')}_APP_CODE"
     code = environ.get(variable, "").strip() if "app_code" in row.options else ""
     return Provider(keys=keys, app_code=Secret(code, f"env:{variable}") if code else None)
+
+
+def _admin(environ: Mapping[str, str]) -> Admin:
+    token = environ.get(ADMIN_TOKEN, "").strip()
+    return Admin(token=Secret(token, f"env:{ADMIN_TOKEN}")) if token else Admin()
 
 
 def _set(variables: list[str]) -> str:
