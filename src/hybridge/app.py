@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import secrets
 import time
@@ -25,6 +26,7 @@ from hybridge.observers import gauges
 from hybridge.observers.health import Health
 from hybridge.observers.metrics import Metrics
 from hybridge.observers.samples import Sample
+from hybridge.observers.standing import Standing
 from hybridge.probes.paid import NAME as PROBE
 from hybridge.probes.paid import Allowance, Paid
 from hybridge.probes.rounds import Rounds, Watched
@@ -268,6 +270,21 @@ def front(
         samples=samples or own,
         is_local=is_loopback(config.server.host),
         admin_token=config.admin.token.reveal() if config.admin.token else "",
+    )
+
+
+def standing(running: Running) -> Standing:
+    """How this process stands."""
+    return Standing(
+        pid=os.getpid(),
+        in_flight=running.traffic.in_flight,
+        draining=running.traffic.draining,
+        pending_rows=running.ledger.pending,
+        breakers=tuple(running.breakers.states()),
+        keys={name: tuple(pool.states()) for name, pool in running.pools.items()},
+        windows=tuple(running.health.windows()),
+        # Lists of models are long, and nobody asks for them here.
+        probes=tuple(replace(one, models=None) for one in (running.rounds.results if running.rounds else {}).values()),
     )
 
 

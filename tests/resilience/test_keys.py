@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hybridge.resilience.keys import FIRST_ASIDE, MOST_RESTS, TRIAL, Key, KeyPool, fingerprint
+from hybridge.resilience.keys import FIRST_ASIDE, MOST_RESTS, TRIAL, Key, KeyPool, KeyState, fingerprint
 
 from .world import Clock
 
@@ -216,3 +216,17 @@ def test_what_was_told_is_no_offence(pool: KeyPool, clock: Clock) -> None:
     clock.now += 2
     pool.rest(ONE)
     assert pool.soonest("", {TWO, THREE}) == 1.0
+
+
+def test_an_operator_sees_what_is_the_matter_with_each_key(pool: KeyPool, clock: Clock) -> None:
+    pool.rest(ONE, "m", 30)
+    pool.rest(ONE, "n", 1)
+    pool.set_aside(TWO)
+    assert pool.states() == [KeyState(ONE, None, {"m": 30.0, "n": 1.0}), KeyState(TWO, FIRST_ASIDE), KeyState(THREE)]
+    clock.now += 10
+    assert pool.states() == [KeyState(ONE, None, {"m": 20.0}), KeyState(TWO, FIRST_ASIDE - 10), KeyState(THREE)]
+    clock.now += FIRST_ASIDE
+    # Its time is over, but nobody has seen it work since.
+    assert pool.states() == [KeyState(ONE), KeyState(TWO, 0.0), KeyState(THREE)]
+    pool.worked(TWO)
+    assert pool.states()[1] == KeyState(TWO)

@@ -11,11 +11,11 @@ import click
 from msgspec.structs import replace
 
 from hybridge.cli import printing
-from hybridge.cli.describe import capabilities, deployment_record, price_text
 from hybridge.cli.options import config_option, format_option, found
 from hybridge.config import Found
 from hybridge.config.report import Path
 from hybridge.errors import ConfigError
+from hybridge.providers.describe import capabilities, deployment_record, price_text
 from hybridge.types import Deployment, Needs
 
 if TYPE_CHECKING:

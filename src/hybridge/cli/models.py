@@ -8,8 +8,8 @@ import click
 
 from hybridge.cli import printing
 from hybridge.cli.catalogue import catalogue
-from hybridge.cli.describe import capabilities, deployment_record, price_text
 from hybridge.cli.options import config_option, format_option
+from hybridge.providers.describe import capabilities, deployment_record, price_text
 from hybridge.types import Deployment
 
 

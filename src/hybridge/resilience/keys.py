@@ -36,6 +36,17 @@ class Key(Struct, frozen=True):
         return f"<Key {self.id}>"
 
 
+class KeyState(Struct, frozen=True):
+    """One key as an operator sees it, by its fingerprint. Times are in seconds from now.
+
+    `refused_s` is until a refused key is tried again, `None` where it was not refused; `resting` by place.
+    """
+
+    id: str
+    refused_s: float | None = None
+    resting: dict[str, float] = {}
+
+
 class _Rest(Struct):
     until: float
     length: float
@@ -140,6 +151,16 @@ class KeyPool:
             return 0.0 if self.keys else None
         now = self._clock()
         return min((self._wait(key.id, place, now) for key in self.keys if key.id not in exclude), default=None)
+
+    def states(self) -> list[KeyState]:
+        """All keys, in their order."""
+        now = self._clock()
+        resting: dict[str, dict[str, float]] = {}
+        for (key_id, place), rest in self._resting.items():
+            if rest.until > now:
+                resting.setdefault(key_id, {})[place] = rest.until - now
+        aside = {key_id: max(0.0, rest.until - now) for key_id, rest in self._aside.items()}
+        return [KeyState(key.id, aside.get(key.id), resting.get(key.id, {})) for key in self.keys]
 
     def __repr__(self) -> str:
         now = self._clock()

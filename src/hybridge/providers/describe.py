@@ -1,4 +1,4 @@
-"""Deployments in words and figures, as several commands show them."""
+"""Deployments in words and figures, as commands and the control plane show them."""
 
 from __future__ import annotations
 
