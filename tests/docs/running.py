@@ -125,7 +125,9 @@ class Reader:
 
     def _serve(self) -> None:
         self._stop()
-        self._server = self._stack.enter_context(self._shell.lasting("serve", "--port", "0", **self._environ))
+        self._server = self._stack.enter_context(
+            self._shell.lasting("serve", "--port", "0", "--admin-port", "off", **self._environ)
+        )
         self._address = self._server.address()
 
     def _stop(self) -> None:

@@ -41,11 +41,19 @@ def values(upstream: Upstream, **more: object) -> dict[str, object]:
 class Served:
     """A gateway that runs. `client` makes a new connection for each request, so that every worker gets some."""
 
-    def __init__(self, process: asyncio.subprocess.Process, folder: Path, url: str, client: httpx2.AsyncClient) -> None:
+    def __init__(
+        self,
+        process: asyncio.subprocess.Process,
+        folder: Path,
+        client: httpx2.AsyncClient,
+        url: str,
+        admin_url: str = "",
+    ) -> None:
         self.process = process
         self.folder = folder
-        self.url = url
         self.client = client
+        self.url = url
+        self.admin_url = admin_url
 
     @property
     def log(self) -> str:
@@ -54,7 +62,14 @@ class Served:
 
     def workers(self) -> list[int]:
         """The process ids of the workers."""
-        return [pid for pid, parent, _ in processes() if parent == self.process.pid]
+        return self._of("hybridge.supervisor.worker")
+
+    def control(self) -> list[int]:
+        """The process id of the control plane, if there is one."""
+        return self._of("hybridge.supervisor.control")
+
+    def _of(self, module: str) -> list[int]:
+        return [pid for pid, parent, command in processes() if parent == self.process.pid and module in command]
 
     def configure(self, text: str | Values) -> None:
         """Put another configuration in the place of the old one, as editors do."""
@@ -128,11 +143,14 @@ async def until(holds: Callable[[], bool], within: float = 20.0) -> None:
 
 @contextlib.asynccontextmanager
 async def serving(folder: Path, text: Values, *arguments: str) -> AsyncIterator[Served]:
-    """Serve a configuration in a folder. Whatever happens, no process outlives the test."""
+    """Serve a configuration in a folder, without a control plane unless `arguments` give it a port.
+
+    Whatever happens, no process outlives the test.
+    """
     (folder / "hybridge.yaml").write_text(json.dumps(text), encoding="utf-8")
     with (folder / "log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "hybridge", "serve", *arguments),
+            *(sys.executable, "-m", "hybridge", "serve", "--admin-port", "off", *arguments),
             cwd=folder,
             env={name: os.environ[name] for name in _KEPT if name in os.environ},
             stdout=asyncio.subprocess.PIPE,
@@ -142,14 +160,14 @@ async def serving(folder: Path, text: Values, *arguments: str) -> AsyncIterator[
     try:
         assert process.stdout is not None
         line = (await asyncio.wait_for(process.stdout.readline(), 30)).decode()
-        found = re.search(r"https?://[^\s)]+", line)
+        found = re.findall(r"https?://[^\s),]+", line)
         assert found, (line, (folder / "log").read_text(encoding="utf-8"))
         limits = httpx2.Limits(max_keepalive_connections=0)
         async with httpx2.AsyncClient(base_url=found[0], timeout=30, trust_env=False, limits=limits) as client:
-            served = Served(process, folder, found[0], client)
+            served = Served(process, folder, client, *found)
             pids.update(served.workers())
             yield served
-            pids.update(served.workers())
+            pids.update(served.workers(), served.control())
     finally:
         if process.returncode is None:
             process.kill()

@@ -5,19 +5,44 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from msgspec import Raw
 from msgspec.structs import replace
 
-from hybridge.config import Config, load
+from hybridge.admin.holds import Held
+from hybridge.config import Config, Found, Overrides, load, read
+from hybridge.config.report import Report
 from hybridge.errors import ConfigError
 from hybridge.observers.samples import Sample
 from hybridge.supervisor.channel import Channel, connect, listen
-from hybridge.supervisor.messages import Apply, Count, Done, Hello, Playing, Prepare, Samples, decode, encode
+from hybridge.supervisor.governing import open_admin
+from hybridge.supervisor.messages import (
+    Apply,
+    Count,
+    Done,
+    Drain,
+    Hello,
+    Hold,
+    Holding,
+    InForce,
+    LetGo,
+    Message,
+    Playing,
+    Prepare,
+    Reload,
+    Samples,
+    Stand,
+    Standings,
+    decode,
+    encode,
+)
 from hybridge.supervisor.restarts import Restarts
 from hybridge.supervisor.settled import settled
-from hybridge.supervisor.sockets import addresses, reserve, share
+from hybridge.supervisor.sockets import addresses, occupy, reserve, share
 from hybridge.supervisor.watching import changes, mark
 
 EVERYTHING = """
@@ -60,9 +85,18 @@ def test_a_configuration_arrives_as_it_was_sent() -> None:
         Count(number=1),
         Samples(answers=1, samples=(Sample("hybridge_request_seconds", ("a/b",), 0.5, (1, 2)),)),
         Playing(providers={"a": {"base_url": "http://x", "keys": ["k"]}}),
+        Drain(now=True),
+        InForce(config=everything(), file="a.yaml", since=1.5),
+        Stand(number=4),
+        Standings(workers=(Raw(b'{"pid":7}'),), held=(Held("a/m", "open"),), wanted=2, restarted=1),
+        Hold(held=Held("a", "closed", 1.5, "why")),
+        LetGo(id="a/m"),
+        Holding(held=(Held("a/m", "open", None, "drained"), Held("b", "closed", 2.0))),
+        Reload(number=9),
     ],
+    ids=lambda message: type(message).__name__,
 )
-def test_every_message_is_a_line(message: Hello) -> None:
+def test_every_message_is_a_line(message: Message) -> None:
     assert decode(encode(message)) == message
 
 
@@ -125,6 +159,44 @@ def test_a_reserved_port_is_shared_by_those_who_are_told_of_it() -> None:
             one.close()
 
 
+def test_a_port_of_ones_own_is_listened_at_and_shared_with_nobody() -> None:
+    (alone,) = occupy("127.0.0.1", 0)
+    try:
+        with socket.create_connection(alone.getsockname(), timeout=5):
+            pass
+        with pytest.raises(ConfigError, match="address already in use"):
+            occupy(*alone.getsockname())
+        with pytest.raises(OSError, match="in use"):
+            share([alone.getsockname()])
+    finally:
+        alone.close()
+
+
+def test_only_a_control_plane_that_was_asked_for_must_be(caplog: pytest.LogCaptureFixture) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        text = EVERYTHING.replace("port: 9080", f"port: 9080, admin_port: {port}")
+        for source, overrides in ((text, Overrides()), (EVERYTHING, Overrides(admin_port=port))):
+            asked = read(source, {"A": "a", "B": "b", "TOKEN": "t"}, overrides=overrides)
+            with pytest.raises(ConfigError, match="address already in use"):
+                open_admin(asked)
+        # The same port, but nobody said so.
+        default = Found(asked.config, Report("file"))
+        assert open_admin(default) == []
+        assert f"cannot listen on 127.0.0.1:{port}" in caplog.text
+        off = read(text, {"A": "a", "B": "b", "TOKEN": "t"}, overrides=Overrides(admin_port="off"))
+        assert open_admin(off) == []
+
+
+def test_no_process_but_its_own_imports_what_the_control_plane_is_made_of() -> None:
+    heavy = "import sys; print([name for name in ('fastapi', 'pydantic', 'starlette') if name in sys.modules])"
+    for module in ("supervisor.worker", "supervisor.supervisor", "cli.serve"):
+        ran = subprocess.run(
+            [sys.executable, "-c", f"import hybridge.{module}; {heavy}"], capture_output=True, text=True, check=True
+        )
+        assert ran.stdout == "[]\n", module
+
+
 def test_every_address_of_a_host_has_the_same_port() -> None:
     held = reserve("localhost", 0)
     try:
@@ -181,9 +253,16 @@ async def test_a_file_that_changes_is_noticed_once_it_rests(tmp_path: Path) -> N
 def test_what_is_settled_stays_and_is_named() -> None:
     old = everything()
     server = replace(old.server, port=1, workers=9, max_body=5)
-    new = replace(old, server=server, storage="sqlite:///other.db", routing=replace(old.routing, unpriced="refuse"))
+    new = replace(
+        old,
+        server=server,
+        admin=replace(old.admin, host="::1", token=None),
+        storage="sqlite:///other.db",
+        routing=replace(old.routing, unpriced="refuse"),
+    )
     kept, named = settled(old, new)
-    assert named == ("server.port", "server.workers", "storage")
+    assert named == ("server.port", "server.workers", "admin.host", "storage")
+    assert (kept.admin.host, kept.admin.token) == ("127.0.0.1", None)
     assert (kept.server.port, kept.server.workers, kept.server.max_body) == (9080, 3, 5)
     assert (kept.storage, kept.routing.unpriced) == (old.storage, "refuse")
     assert settled(old, old) == (old, ())

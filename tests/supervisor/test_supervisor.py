@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from hybridge.config import Found, read
+from hybridge.config import Found, Overrides, read
 from hybridge.supervisor.supervisor import Supervisor
 from tests.gateway.harness import Upstream
 from tests.supervisor.serving import answering, asked, values
@@ -20,7 +20,7 @@ async def test_every_worker_gets_some_of_the_requests(tmp_path: Path, monkeypatc
     async with Upstream(answering()) as upstream:
 
         def find() -> Found:
-            return read(values(upstream), {})
+            return read(values(upstream), {}, overrides=Overrides(admin_port="off"))
 
         supervisor = Supervisor(find, lambda _: None, said.put_nowait)
         running = asyncio.create_task(supervisor.run())

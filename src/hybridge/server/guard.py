@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Protocol
 
 from hybridge.errors import NotAllowed
-from hybridge.server.call import Call, header
+from hybridge.server.call import header
+
+
+class Asked(Protocol):
+    """A request, as far as this guard looks at it; the names of headers are in lower case."""
+
+    @property
+    def headers(self) -> Mapping[bytes, bytes]: ...
 
 
 def is_loopback(host: str) -> bool:
@@ -28,7 +36,7 @@ class Guard:
         #: Names that have passed; only loopback names ever get in, and those are few.
         self._hosts: set[bytes] = set()
 
-    def check(self, call: Call) -> list[bytes]:
+    def check(self, call: Asked) -> list[bytes]:
         """What the page that calls must be told, as lines of a head; nothing where no page does.
 
         Raises `NotAllowed` with `origin_not_allowed`.
@@ -61,7 +69,7 @@ class Guard:
             self._hosts.add(host)
 
     @staticmethod
-    def preflight_lines(call: Call) -> list[bytes]:
+    def preflight_lines(call: Asked) -> list[bytes]:
         """The answer to a browser that asks before it calls. Its page was admitted, so it may send what it names:
         SDKs have headers of their own."""
         return [

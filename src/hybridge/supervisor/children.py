@@ -6,9 +6,10 @@ import asyncio
 import contextlib
 import logging
 import os
+import socket
 import sys
 from asyncio.subprocess import DEVNULL, Process
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from hybridge.supervisor.restarts import Restarts
 
@@ -18,15 +19,23 @@ log = logging.getLogger("hybridge.supervisor")
 class Child:
     """One process that is to be there until `stop`.
 
-    `module` is run with the path of the control channel. `ended` is told of each end with its exit code, and says
-    whether it is to be started again. `restarted` counts how often it was.
+    `module` is run with the path of the control channel and the numbers of the `sockets` that it inherits. `ended` is
+    told of each end with its exit code, and says whether it is to be started again. `restarted` counts those.
     """
 
-    def __init__(self, name: str, module: str, path: str, ended: Callable[[Child, int], bool]) -> None:
+    def __init__(
+        self,
+        name: str,
+        module: str,
+        path: str,
+        ended: Callable[[Child, int], bool],
+        sockets: Sequence[socket.socket] = (),
+    ) -> None:
         self.name = name
         self.restarted = 0
+        self._sockets = [one.fileno() for one in sockets]
         # -P: no file of the working directory may stand in for a module.
-        self._command = (sys.executable, "-P", "-m", module, path)
+        self._command = (sys.executable, "-P", "-m", module, path, *map(str, self._sockets))
         self._ended = ended
         self._process: Process | None = None
         self._stopping = asyncio.Event()
@@ -52,7 +61,7 @@ class Child:
     async def _run(self) -> int:
         """From its start to its end; the exit code."""
         try:
-            self._process = await asyncio.create_subprocess_exec(*self._command, stdin=DEVNULL)
+            self._process = await asyncio.create_subprocess_exec(*self._command, stdin=DEVNULL, pass_fds=self._sockets)
         except OSError as error:
             log.error("%s cannot be started: %s", self, error)
             return os.EX_OSERR

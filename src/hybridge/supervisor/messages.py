@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 
+from hybridge.admin.holds import Held
 from hybridge.config import Config, Secret
 from hybridge.observers.samples import Sample
 
@@ -24,7 +25,7 @@ class Message(Struct, frozen=True, kw_only=True, omit_defaults=True, tag=True):
 class Hello(Message, frozen=True):
     """A process's first word."""
 
-    role: Literal["worker", "scene"]
+    role: Literal["worker", "scene", "control"]
     pid: int
 
 
@@ -63,12 +64,73 @@ class Playing(Message, frozen=True):
 
 
 class Drain(Message, frozen=True):
-    """To a worker: end what is under way and leave; or leave `now`."""
+    """To a worker: end what is under way and leave; or leave `now`. To the supervisor: all of them."""
 
     now: bool = False
 
 
-AnyMessage = Hello | Prepare | Apply | Done | Count | Samples | Playing | Drain
+class InForce(Message, frozen=True):
+    """To the control plane: the configuration in force since a time (UTC, seconds), and the file it came from."""
+
+    config: Config
+    demo: bool = False
+    file: str | None = None
+    since: float = 0.0
+
+
+class Stand(Message, frozen=True):
+    """To a worker: how do you stand? To the supervisor: how does everybody?"""
+
+
+class Standings(Message, frozen=True):
+    """Each worker as it stands (a `Standing`, which is the control plane's to read); and, of the supervisor, what is
+    held, how many workers there should be, and how often one was started again."""
+
+    workers: tuple[Raw, ...] = ()
+    held: tuple[Held, ...] = ()
+    wanted: int = 0
+    restarted: int = 0
+
+
+class Hold(Message, frozen=True):
+    """From the control plane: a breaker is held from now on."""
+
+    held: Held
+
+
+class LetGo(Message, frozen=True):
+    """From the control plane: the breaker of this id is left to itself from now on."""
+
+    id: str
+
+
+class Holding(Message, frozen=True):
+    """To a worker: all breakers that are held now, and no others."""
+
+    held: tuple[Held, ...] = ()
+
+
+class Reload(Message, frozen=True):
+    """From the control plane: read the configuration again."""
+
+
+AnyMessage = (
+    Hello
+    | Prepare
+    | Apply
+    | Done
+    | Count
+    | Samples
+    | Playing
+    | Drain
+    | InForce
+    | Stand
+    | Standings
+    | Hold
+    | LetGo
+    | Holding
+    | Reload
+)
 
 
 def _written(value: Any) -> Any:

@@ -24,8 +24,9 @@ from hybridge.errors import ConfigError
 from hybridge.observers.samples import Sample, lasting, merged
 from hybridge.supervisor.channel import Channel, listen
 from hybridge.supervisor.children import Child
+from hybridge.supervisor.governing import ITS_QUESTIONS, Governing, open_admin
 from hybridge.supervisor.link import Link
-from hybridge.supervisor.messages import Count, Hello, Playing, Prepare, Samples
+from hybridge.supervisor.messages import AnyMessage, Count, Hello, Playing, Prepare, Samples
 from hybridge.supervisor.settled import settled
 from hybridge.supervisor.sockets import addresses, reserve
 from hybridge.supervisor.watching import Mark, changes, mark
@@ -37,6 +38,7 @@ _GRACE_S = 10.0
 
 WORKER = "hybridge.supervisor.worker"
 SCENE = "hybridge.supervisor.scene"
+CONTROL = "hybridge.supervisor.control"
 
 
 class Supervisor:
@@ -52,9 +54,13 @@ class Supervisor:
         self._say = say
         self.links: list[Link] = []
         self.children: list[Child] = []
+        self._governing = Governing(self.links, self.children, self.reload, self.stop)
         self._scene: Child | None = None
+        self._control: Child | None = None
         self._path = ""
         self._held: list[socket.socket] = []
+        #: Those of the control plane, which listen: whoever comes while it starts again waits.
+        self._admin: list[socket.socket] = []
         self._found: Found | None = None
         self._mark: Mark | None = None
         #: What workers are given; `None` until there is one.
@@ -66,7 +72,7 @@ class Supervisor:
         self._reloads: Counter[str] = Counter()
         #: Samples of workers that are gone.
         self._gone: list[Sample] = []
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[object]] = set()
 
     def __repr__(self) -> str:
         return f"<Supervisor of {len(self.links)} workers>"
@@ -80,6 +86,7 @@ class Supervisor:
                 self._begin(self._find())
                 if await self._started:
                     self._announce()
+                    self._govern()
                     self._in_background(self._watch())
                     await self._stopping.wait()
             finally:
@@ -102,13 +109,14 @@ class Supervisor:
         """Reload, in the background."""
         self._in_background(self.reload())
 
-    async def reload(self) -> None:
-        """Read the configuration again and change over to it, all workers or none; a bad one is logged."""
+    async def reload(self) -> Sequence[str]:
+        """Read the configuration again and change over to it, all workers or none; the problems with a bad one."""
         async with self._changing:
             problems = await self._read_again()
         self._reloads["error" if problems else "success"] += 1
         for problem in problems:
             log.error("the configuration is not changed: %s", problem)
+        return problems
 
     async def samples(self) -> Sequence[Sample]:
         """Those of all workers, also of those that are gone, and our own."""
@@ -138,6 +146,7 @@ class Supervisor:
         self._tell(found)
         server = found.config.server
         self._held = reserve(server.host, server.port)
+        self._admin = open_admin(found)
         for _ in range(1, server.workers):
             self._add_worker()
         if found.demo:
@@ -145,14 +154,24 @@ class Supervisor:
         else:
             self._put_in_force(found.config)
 
+    def _govern(self) -> None:
+        """Start the control plane, once it can take nothing from the start of those that answer requests."""
+        if self._admin:
+            self._control = Child("the control plane", CONTROL, self._path, self._ended, self._admin)
+
     def _add_worker(self) -> None:
         self.children.append(Child(f"worker {len(self.children) + 1}", WORKER, self._path, self._ended))
 
     def _put_in_force(self, config: Config) -> None:
         """The first configuration."""
         assert self._found is not None
-        self._in_force = Prepare(config=config, demo=self._found.demo, addresses=addresses(self._held))
+        self._now_in_force(Prepare(config=config, demo=self._found.demo, addresses=addresses(self._held)))
         self._bring_up()
+
+    def _now_in_force(self, asked: Prepare) -> None:
+        assert self._found is not None
+        self._in_force = asked
+        self._governing.tell(asked, str(self._found.path) if self._found.path else None)
 
     def _bring_up(self) -> None:
         """Give the configuration in force to every worker that has another one, or none."""
@@ -208,7 +227,7 @@ class Supervisor:
         found = await asyncio.gather(*(link.prepare(asked) for link in ready))
         if problems := list(dict.fromkeys(chain.from_iterable(found))):
             return problems
-        self._in_force = asked
+        self._now_in_force(asked)
         for link, failed in zip(ready, await asyncio.gather(*(link.apply(asked) for link in ready)), strict=True):
             if failed:
                 self._unfit(link, failed)
@@ -238,17 +257,27 @@ class Supervisor:
                     case Hello(role="worker", pid=pid):
                         link = Link(channel, pid)
                         self.links.append(link)
+                        self._governing.met_worker(link)
                         self._bring_up()
-                    case Playing(providers=providers):
-                        self._in_background(self._play(providers))
-                    case Count():
-                        self._in_background(self._count_for(channel, message))
                     case Samples(samples=samples) if link:
                         link.latest = samples
+                    case _:
+                        self._hear(channel, message)
         finally:
             if link is not None:
                 self.links.remove(link)
                 self._gone = merged([self._gone, lasting(link.latest)])
+
+    def _hear(self, channel: Channel, message: AnyMessage) -> None:
+        match message:
+            case Hello(role="control"):
+                self._governing.met(channel)
+            case Playing(providers=providers):
+                self._in_background(self._play(providers))
+            case Count():
+                self._in_background(self._count_for(channel, message))
+            case _ if isinstance(message, ITS_QUESTIONS):
+                self._in_background(self._governing.answer(channel, message))
 
     async def _watch(self) -> None:
         assert self._found is not None
@@ -260,33 +289,38 @@ class Supervisor:
     def _announce(self) -> None:
         assert self._in_force is not None
         config = self._in_force.config
-        host, port = self._in_force.addresses[0]
-        scheme = "https" if config.server.tls else "http"
         count = len(config.providers)
-        providers = f"{count} {'provider' if count == 1 else 'providers'}"
-        self._say(f"Hybridge is ready on {scheme}://{f'[{host}]' if ':' in host else host}:{port} ({providers})")
+        line = f"Hybridge is ready on {_url(self._held[0], tls=config.server.tls is not None)}"
+        line += f" ({count} {'provider' if count == 1 else 'providers'})"
+        if self._admin:
+            line += f", its control plane on {_url(self._admin[0])}"
+        self._say(line)
 
-    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
+    def _in_background(self, work: Coroutine[Any, Any, object]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._over)
 
-    def _over(self, task: asyncio.Task[None]) -> None:
+    def _over(self, task: asyncio.Task[object]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()):
             log.error("a defect of the supervisor", exc_info=error)
 
     async def _end(self) -> None:
-        """End all processes, the workers first: until then they may need the scene."""
+        """End all processes, the workers first: until then they may need the scene, and people the control plane."""
         self._stopping.set()
         drain = self._in_force.config.server.drain if self._in_force else 0.0
         await asyncio.gather(*(child.stop(drain + _GRACE_S) for child in self.children))
-        if self._scene is not None:
-            await self._scene.stop(_GRACE_S)
+        await asyncio.gather(*(child.stop(_GRACE_S) for child in (self._scene, self._control) if child is not None))
         for task in self._tasks:
             task.cancel()
-        for held in self._held:
+        for held in (*self._held, *self._admin):
             held.close()
+
+
+def _url(bound: socket.socket, *, tls: bool = False) -> str:
+    host, port = bound.getsockname()[:2]
+    return f"{'https' if tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 async def supervise(find: Callable[[], Found], tell: Callable[[Found], None], say: Callable[[str], None]) -> None:

@@ -14,11 +14,14 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 import uvloop
+from msgspec import Raw, json
 
 from hybridge import app
+from hybridge.admin.holds import Held
 from hybridge.errors import ConfigError
 from hybridge.ledger.store import SqliteLedger
 from hybridge.observers.samples import Sample
@@ -28,7 +31,19 @@ from hybridge.server.front import Front
 from hybridge.server.listen import Listener
 from hybridge.supervisor.channel import Channel, connect
 from hybridge.supervisor.logs import write_logs
-from hybridge.supervisor.messages import AnyMessage, Apply, Count, Done, Drain, Hello, Prepare, Samples
+from hybridge.supervisor.messages import (
+    AnyMessage,
+    Apply,
+    Count,
+    Done,
+    Drain,
+    Hello,
+    Holding,
+    Prepare,
+    Samples,
+    Stand,
+    Standings,
+)
 from hybridge.supervisor.sockets import share
 
 log = logging.getLogger("hybridge.worker")
@@ -47,6 +62,8 @@ class Worker:
         self._counter = Splintr(_in_a_thread)
         self._prepared: tuple[Prepare, app.Assembled] | None = None
         self._running: app.Running | None = None
+        #: The breakers that operators hold.
+        self._held: tuple[Held, ...] = ()
         self._application: Application | None = None
         self._listener: Listener | None = None
         self._over = asyncio.Event()
@@ -87,13 +104,35 @@ class Worker:
                 self._channel.answer(message, Done(problems=await _problems(self._prepare(message))))
             case Apply():
                 self._channel.answer(message, Done(problems=await _problems(self._apply())))
-            case Count():
-                samples = self._running.metrics.samples() if self._running else ()
-                self._channel.answer(message, Samples(samples=tuple(samples)))
+            case Count() | Stand() | Holding():
+                self._channel.answer(message, self._tell(message))
             case Drain(now=now):
                 self.drain()
                 if now and self._listener is not None:
                     self._listener.leave()
+
+    def _tell(self, question: Count | Stand | Holding) -> Samples | Standings | Done:
+        running = self._running
+        match question:
+            case Count():
+                return Samples(samples=tuple(running.metrics.samples()) if running else ())
+            case Stand():
+                return Standings(workers=(Raw(json.encode(app.standing(running))),) if running else ())
+            case Holding(held=held):
+                gone = {one.id for one in self._held} - {one.id for one in held}
+                self._held = held
+                self._hold(gone)
+                return Done()
+
+    def _hold(self, gone: Iterable[str] = ()) -> None:
+        if self._running is None:
+            return
+        breakers, now = self._running.breakers, time.time()
+        for breaker_id in gone:
+            breakers.force(breaker_id, "auto")
+        for one in self._held:
+            if one.until is None or one.until > now:
+                breakers.force(one.id, one.state, None if one.until is None else one.until - now)
 
     async def _prepare(self, asked: Prepare) -> tuple[str, ...]:
         """Make catalogue and router, in a thread: streams go on meanwhile."""
@@ -123,6 +162,7 @@ class Worker:
         """Open the ledger and the port. Raises `ConfigError`, `OSError`."""
         sockets = share(asked.addresses)
         self._running = app.start(assembled, SqliteLedger(assembled.config.ledger_path))
+        self._hold()
         self._application = Application(self._front(asked))
         ready = asyncio.Event()
         place = app.place(assembled.config)
