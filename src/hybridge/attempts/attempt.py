@@ -60,29 +60,8 @@ class Attempting:
         other._recovery = self._recovery
         return other
 
-    async def make(self, step: Step, sink: Sink) -> Step:
+    async def make(self, step: Step, sink: Sink, *, without_reasoning: bool = False) -> Step:
         """Call the step's deployment, into the sink, and give the step back. Raises what `Upstream.call` raises."""
-        try:
-            await self._make(step, sink)
-        except Rejected as refusal:
-            without_reasoning = isinstance(refusal, ForeignReasoning)
-            if not without_reasoning and not self._may_ask_otherwise():
-                raise
-            await self._make(step, sink, without_reasoning=without_reasoning)
-        return step
-
-    def _may_ask_otherwise(self) -> bool:
-        """Whether a model that refused words put into its mouth is to be told to go on with them instead.
-
-        Nobody keeps a list of all models that refuse them.
-        """
-        recovery, call = self._recovery, self._call
-        if recovery is None or not (call.goes_on and recovery.prefill and recovery.may_prefill(call)):
-            return False
-        recovery.prefill = False
-        return True
-
-    async def _make(self, step: Step, sink: Sink, *, without_reasoning: bool = False) -> None:
         deployment, key = step.deployment, step.key
         call = Call(self._request, deployment, key.id, key.secret, self._plan.clamp.get(deployment.id))
         call.without_reasoning = without_reasoning
@@ -94,12 +73,15 @@ class Attempting:
         self._sink = sink
         try:
             await self._upstream.call(call, sink, self._commit)
+            return step
         except ProviderError as error:
             # A provider that refuses a key may quote it.
             said = error.message.replace(call.secret, "***") if call.secret else error.message
             attempt.error_class, attempt.error = error.error_class, said
             log.warning("request %s: %s: %s: %s", self._request.id, deployment.id, error.error_class, said)
-            raise
+            foreign = isinstance(error, ForeignReasoning) and not without_reasoning
+            if not foreign and not self._may_ask_otherwise(error):
+                raise
         except (ClientGone, asyncio.CancelledError):
             attempt.error_class = attempt.error_class or "client_gone"
             raise
@@ -111,6 +93,18 @@ class Attempting:
                 self._close(call, attempt)
             if call.used_up is not None:
                 step.pool.rest(key.id, deployment.model, call.used_up)
+        return await self.make(step, sink, without_reasoning=foreign)
+
+    def _may_ask_otherwise(self, error: ProviderError) -> bool:
+        """Whether a model that refused words put into its mouth is to be told to go on with them instead.
+
+        Nobody keeps a list of all models that refuse them.
+        """
+        recovery, call = self._recovery, self._call
+        if recovery is None or not (isinstance(error, Rejected) and call.goes_on and recovery.prefills(call)):
+            return False
+        recovery.prefill = False
+        return True
 
     @property
     def stream(self) -> bool:

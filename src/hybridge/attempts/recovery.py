@@ -51,13 +51,17 @@ class Recovery(Struct):
 
     def _further(self, call: Call, text: str) -> Request:
         request = call.request
-        asked = "" if self.prefill and self.may_prefill(call) else INSTRUCTION
+        asked = "" if self.prefills(call) else INSTRUCTION
         client = dialect(request.dialect).client
         facts = replace(request.facts, fields=client.extended(request.facts.fields, text, asked))
         return replace(request, facts=facts, chat=None)
 
-    def may_prefill(self, call: Call) -> bool:
-        """Whether the model takes words put into its mouth; none does while it thinks."""
+    def prefills(self, call: Call) -> bool:
+        """Whether the model is given words to go on with; while it thinks, none takes them."""
         deployment = call.deployment
         theirs = dialect(deployment.surface.dialect)
-        return theirs.provider.prefills(deployment.model) and Needs.REASONING not in call.request.facts.needs
+        return (
+            self.prefill
+            and theirs.provider.prefills(deployment.model)
+            and Needs.REASONING not in call.request.facts.needs
+        )
