@@ -141,7 +141,7 @@ class Prober:
         ms, at_us = 0.0, self._now_us()
         try:
             answer = await self._transport.send("GET", url, headers, connect=connect, deadline=deadline)
-            ms = (self._loop_time() - began) * 1000
+            ms = round((self._loop_time() - began) * 1000, 3)
             try:
                 answer.expect(deadline)
                 well = answer.status < 400
