@@ -150,6 +150,7 @@ def test_the_limit_that_is_used_up_says_when() -> None:
         ({"ratelimit-remaining": "0", "ratelimit-reset": "30"}, 30),
         ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(int(NOON + 9) * 1000)}, 9),
         ({"x-ratelimit-remaining": "0"}, None),
+        ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "0s"}, None),
         ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "0", "x-ratelimit-limit": "0"}, None),
         ({"x-ratelimit-remaining-input-images": "0", "x-ratelimit-reset-input-images": "1h"}, None),
         ({"x-xss-protection": "0", "x-ratelimit-reset-requests": "9s"}, None),

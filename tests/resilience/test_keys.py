@@ -196,23 +196,8 @@ def test_rests_under_way_are_kept_however_many(pool: KeyPool, clock: Clock) -> N
     assert len(pool._resting) <= MOST_RESTS
 
 
-def test_a_key_with_nothing_left_rests_there_until_its_limit_is_whole_again(pool: KeyPool, clock: Clock) -> None:
-    pool.told(ONE, "big-model", 0, 12.0)
-    assert ONE not in taken(pool, 4, "big-model")
-    assert ONE in taken(pool, 3, "small-model")
-    clock.now += 12
-    assert ONE in taken(pool, 3, "big-model")
-
-
-@pytest.mark.parametrize(("remaining", "reset"), [(1, 12.0), (0, None), (0, 0.0)])
-def test_a_key_with_something_left_goes_on(pool: KeyPool, remaining: int, reset: float | None) -> None:
-    pool.told(ONE, "", remaining, reset)
-    assert pool.soonest("", {TWO, THREE}) == 0.0
-    assert repr(pool) == "<KeyPool 3 keys, 0 resting, 0 set aside>"
-
-
 def test_what_was_told_is_no_offence(pool: KeyPool, clock: Clock) -> None:
-    pool.told(ONE, "", 0, 2.0)
+    pool.rest(ONE, seconds=2.0)
     clock.now += 2
     pool.rest(ONE)
     assert pool.soonest("", {TWO, THREE}) == 1.0

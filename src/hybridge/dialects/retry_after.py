@@ -82,7 +82,7 @@ def used_up(headers: Mapping[str, str], now: float | None = None) -> float | Non
     if "0" not in headers.values():
         return None
     resets = [reset for what, left, reset in _limits(headers, now) if left == "0" and what in _OF_EVERY_CALL]
-    return max(resets, default=None)
+    return max(resets, default=0.0) or None
 
 
 def _limits(headers: Mapping[str, str], now: float | None) -> Iterator[tuple[str, str, float]]:

@@ -116,11 +116,6 @@ class KeyPool:
             self._resting = {name: rest for name, rest in self._resting.items() if rest.until > now}
             self._most_rests = max(MOST_RESTS, 2 * len(self._resting))
 
-    def told(self, key_id: str, place: str, remaining: int, reset: float | None) -> None:
-        """The provider said how many calls are left there; a key with none rests for the `reset` seconds."""
-        if remaining <= 0 and reset:
-            self.rest(key_id, place, reset)
-
     def set_aside(self, key_id: str) -> None:
         """The provider refused the key: one call tries it again after ten minutes, then ever more rarely."""
         now = self._clock()
