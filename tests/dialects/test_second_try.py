@@ -93,6 +93,12 @@ def test_another_model_in_anthropics_dialect_gets_the_words() -> None:
     assert body["messages"][1]["content"][:3] == [thought(""), thought(""), own]
     assert kinds(body) == ["thinking"] * 3 + ["tool_use"]
     assert dropped == ("reasoning",)
+    # What has no words, or is no proof at all, is nothing to give, or nothing to judge.
+    silent: dict[str, object] = {"type": "thinking", "thinking": "", "signature": PROOF}
+    assert kinds(adapted("anthropic", anthropic_body(silent), "kimi-k2.5", bare=False)[0]) == ["tool_use"]
+    odd: dict[str, object] = {"type": "thinking", "thinking": "hm", "signature": 5}
+    for model in ("kimi-k2.5", "claude-sonnet-4-5"):
+        assert "thinking" in kinds(adapted("anthropic", anthropic_body(odd, thought("")), model, bare=False)[0])
     # Whose model it is nobody knows here, so that only marks tell.
     body, dropped = adapted("anthropic", given, "my-model", bare=False)
     assert kinds(body) == ["thinking", "redacted_thinking", "thinking", "tool_use"]

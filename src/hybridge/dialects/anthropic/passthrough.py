@@ -26,6 +26,7 @@ _NOT_CLAUDES = re.compile(rb'"hybridge|"signature"\s*:\s*"(?:[0-9a-fA-F-]{32,64}
 _CLEARS_THINKING = "clear_thinking"
 #: The member that holds the proof of each kind of thought.
 _PROOFS = {b'"thinking"': "signature", b'"redacted_thinking"': "data"}
+_EMPTY = Raw(b'""')
 
 Block = dict[str, Raw]
 
@@ -91,11 +92,11 @@ def _left(block: Block, maker: str, target: Target) -> Block | None:
         return block
     if target.without_reasoning:
         return None
-    proof = _text(block.get(member, b"null")) or ""
-    if not _is_foreign(proof, member, maker):
+    proof = msgspec.json.decode(block.get(member, b"null")) or ""
+    if not isinstance(proof, str) or not _is_foreign(proof, member, maker):
         return block
-    words = member == "signature" and maker not in ("", ORIGIN)
-    return {**block, "signature": Raw(b'""')} if words else None
+    words = member == "signature" and maker not in ("", ORIGIN) and block.get("thinking", _EMPTY) != _EMPTY
+    return {**block, "signature": _EMPTY} if words else None
 
 
 def _is_foreign(proof: str, member: str, maker: str) -> bool:
