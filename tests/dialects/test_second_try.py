@@ -9,6 +9,7 @@ import pytest
 
 from hybridge.dialects import dialect
 from hybridge.dialects.codec import Outgoing, Target
+from hybridge.dialects.foreign import begins_bare
 from hybridge.types import Quirks
 from tests.gateway.vendors import DUMMY, Claude, DeepSeek, Gemini, Kimi, Router, Vendor
 
@@ -73,6 +74,16 @@ def test_an_own_thought_at_the_start_of_the_round_lets_claude_think_on() -> None
     given["messages"] += [{"role": "assistant", "content": "Done."}, HELLO]
     given["messages"][1]["content"][0] = thought("")
     assert adapted("anthropic", given, "claude-sonnet-4-5", bare=False)[0]["thinking"] == {"type": "enabled"}
+
+
+def test_a_round_of_calls_begins_where_the_user_spoke_last() -> None:
+    bare, thoughtful = ("assistant", ["tool_use"]), ("assistant", ["thinking", "tool_use"])
+    asked, result = ("user", ["text"]), ("user", ["tool_result"])
+    assert begins_bare([asked, bare, result])
+    assert begins_bare([asked, bare, result, thoughtful, result])
+    assert not begins_bare([asked, bare, result, asked, thoughtful, result])
+    assert not begins_bare([asked, bare, result, asked])
+    assert not begins_bare([])
 
 
 def test_an_edit_that_needs_thinking_goes_with_it() -> None:
@@ -211,7 +222,7 @@ def test_a_gateway_gets_the_thoughts_of_its_models_maker_alone() -> None:
     given = openai_body(reasoning="hm", reasoning_details=[claudes, SUMMARY])
     own = ("reasoning", "reasoning_details")
     body, dropped = adapted("openai", given, "anthropic/claude-sonnet-4.5", bare=False, own_fields=own)
-    assert body["messages"][1]["reasoning_details"] == [claudes]
+    assert body["messages"] == openai_body(reasoning_details=[claudes])["messages"]
     assert dropped == ("reasoning",)
     body, dropped = adapted("openai", given, "deepseek/deepseek-v4", bare=False, own_fields=own)
     assert body["messages"] == openai_body(reasoning="hm")["messages"]
