@@ -183,9 +183,9 @@ def test_what_was_told_is_counted() -> None:
         Told(outcome="silent"),
         Told(outcome="wrong"),
     ]
-    tally(row, everything, {"a": 1, "b": 2, "c": 2, "d": 0, "e": 1})
+    tally(row, everything, {"a": 1, "b": 2, "c": 2, "e": 1, "unknown": 5})
     assert (row.requests, row.served, row.unseen, row.resumed) == (7, 3, 1, 1)
     assert (row.early, row.late, row.silent, row.wrong, row.codes) == (1, 1, 1, 1, {"x": 2})
     assert row.first_ms == {"p50": 300.0, "p99": 500.0}
-    assert row.calls_per_request == 1.2
-    assert row.problems == ["1 silent ends", "1 wrong texts"]
+    assert row.calls_per_request == 1.5
+    assert row.problems == ["1 silent ends", "1 wrong texts", "1 answers are not in the ledger"]

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import email.utils
+import ssl
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import msgspec
 import pytest
+import trustme
 
 from hybridge.chaos.plan import ALLOWED, Fault, How, Kind, Phase, Plan
 from hybridge.chaos.proxy import ChaosProxy
@@ -295,6 +298,35 @@ async def test_the_same_seed_hits_the_same_requests() -> None:
             return [(await ask(proxy)).status for _ in range(12)]
 
     assert await hit(1) == await hit(1) != await hit(2)
+
+
+async def test_a_provider_behind_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    asked: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{}")
+        writer.close()
+
+    server = await asyncio.start_server(answer, "localhost", 0, ssl=context)
+    async with server:
+        address = f"https://localhost:{server.sockets[0].getsockname()[1]}/behind/"
+        async with ChaosProxy(address) as proxy:
+            reader, writer = await raw.open_to(cast(Any, proxy))
+            writer.write(raw.head("GET", "/v1/models", 0))
+            assert (await raw.read(reader)).status == 502
+            writer.close()
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+        async with ChaosProxy(address) as proxy:
+            reader, writer = await raw.open_to(cast(Any, proxy))
+            writer.write(raw.head("GET", "/v1/models", 0))
+            assert (await raw.read(reader)).json == {}
+            writer.close()
+    assert [line.splitlines()[0] for line in asked] == [b"GET /behind/v1/models HTTP/1.1"]
 
 
 async def test_a_provider_that_is_not_there() -> None:

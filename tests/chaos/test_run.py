@@ -45,7 +45,7 @@ async def test_the_bars_are_held(name: str) -> None:
 async def test_a_worker_is_killed() -> None:
     row = await play(SCENARIOS["worker-killed"], SMALL, seed=3)
     assert row.problems == []
-    assert len(row.notes) == 2
+    assert row.requests > row.served * 0.5 > 30
 
 
 async def test_all_legs_leave_and_come_back() -> None:
@@ -84,7 +84,7 @@ def test_the_section_of_a_page() -> None:
     bad = Row(scenario="b", phase="head", fault="y", requests=2, problems=["2 silent ends"], notes=["so"])
     assert len(cells(good)) == len(COLUMNS)
     section = markdown([good, bad], "hybridge chaos run")
-    assert "1,002 requests; 1 rows miss a bar" in section
+    assert "1,002 requests; bars missed in 1 of 2 rows" in section
     assert "| MISSED: 2 silent ends; so |" in section
     assert "every bar is held" in markdown([good], "hybridge chaos run")
     page = f"# Title\n\n{OPENING}\nold\n{CLOSING}\n\nAfter.\n"

@@ -45,7 +45,7 @@ def cells(row: Row) -> tuple[str, ...]:
 def markdown(rows: Sequence[Row], command: str) -> str:
     """A section of a page, between its two marks."""
     missed = sum(bool(row.problems) for row in rows)
-    summary = "every bar is held" if not missed else f"{missed} rows miss a bar"
+    summary = "every bar is held" if not missed else f"bars missed in {missed} of {len(rows)} rows"
     total = sum(row.requests for row in rows)
     lines = [OPENING, "", f"`{command}`: {total:,} requests; {summary}.", "", _EXPLAINED, ""]
     lines += [_line(COLUMNS), _line(["--:" if name in NUMBERS else "---" for name in COLUMNS])]

@@ -46,7 +46,10 @@ class Row(Struct, kw_only=True):
 
 
 def tally(row: Row, told: Sequence[Told], calls: Mapping[str, int]) -> None:
-    """Count what was told; `calls` are those of each request by its id. Silent and wrong ends are problems."""
+    """Count what was told; `calls` are those of each request by its id.
+
+    Silent ends, wrong texts and answers that the ledger knows nothing of are problems.
+    """
     row.requests = len(told)
     whole = [one for one in told if one.outcome == "whole"]
     row.served = len(whole)
@@ -63,3 +66,5 @@ def tally(row: Row, told: Sequence[Told], calls: Mapping[str, int]) -> None:
     row.calls_per_request = round(sum(counted) / len(counted), 3) if counted else 0.0
     row.expect(not row.silent, f"{row.silent} silent ends")
     row.expect(not row.wrong, f"{row.wrong} wrong texts")
+    unwritten = sum(one.request_id not in calls for one in told if one.request_id)
+    row.expect(not unwritten, f"{unwritten} answers are not in the ledger")
