@@ -29,6 +29,9 @@ _BACK_S = 2.0
 #: Calls per request while nobody is there.
 _AMPLIFICATION = 1.2
 
+#: Seconds after an answer's last byte in which its entry comes to be; also where a process must wait for its turn.
+_SETTLED_S = 0.1
+
 #: A share of the requests meets the fault, so that those that do not are checked too.
 _SHARE = 0.5
 
@@ -247,8 +250,15 @@ async def _worker_killed(stage: Stage, load: Load, row: Row) -> None:
     calls = await stage.calls()
     # Nothing can be said on a connection whose process is no more: those that were under way are counted apart.
     lost = [one for one in told if one.outcome == "silent" and abs(one.began_at + one.ended_s - killed) < 1]
-    tally(row, [one for one in told if one not in lost], calls)
-    row.requests += len(lost)
+    # An entry is made after its answer's last byte: between the two the process may have ended, too.
+    missing = [one for one in told if one.outcome == "whole" and one.request_id not in calls]
+    ages = [killed - one.began_at - one.ended_s for one in missing]
+    unsettled = [one for one, age in zip(missing, ages, strict=True) if age < _SETTLED_S]
+    tally(row, [one for one in told if one not in lost and one not in unsettled], calls)
+    row.requests += len(lost) + len(unsettled)
+    row.served += len(unsettled)
+    latest = f", {max(ages) * 1000:.0f} ms before it at most" if ages else ""
+    row.note(f"{len(missing)} answers are not in the ledger{latest}")
     after = [one for one in told if one.began_at > killed + 0.1]
     row.note(f"{len(lost)} connections ended with the worker; {len(after)} requests were served after it")
     row.expect(bool(others) and bool(after), "there was no other worker")
