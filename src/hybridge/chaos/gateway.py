@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import re
 import signal
@@ -91,13 +92,13 @@ class Gateway:
             return dict(database.execute(f"{select} GROUP BY id").fetchall())
 
     async def metric(self, name: str) -> float:
-        """The highest value of a metric over its labels, of all workers together."""
+        """The highest value of a metric over its labels, of all workers together; not a number where there is none."""
         values = [
             float(line.rpartition(" ")[2])
             for line in (await get(f"{self.address}/metrics")).splitlines()
             if line.startswith((f"{name}{{", f"{name} "))
         ]
-        return max(values, default=0.0)
+        return max(values, default=math.nan)
 
     async def _end(self) -> None:
         process = self._process
