@@ -114,11 +114,11 @@ def assemble(config: Config, *, demo: bool = False, counter: Splintr | None = No
     return Assembled(config, catalog, router, rates, counter)
 
 
-def start(assembled: Assembled, ledger: Ledger, before: Running | None = None) -> Running:
+def start(assembled: Assembled, ledger: Ledger, before: Running | None = None, *, probing: bool = True) -> Running:
     """Make the rooms that work within the running event loop.
 
     What another configuration left behind (`before`) goes on where it still applies: connections, counts, the breakers
-    and the resting keys of providers that are what they were.
+    and the resting keys of providers that are what they were. Without `probing` nobody is asked but by requests.
     """
     config, catalog = assembled.config, assembled.catalog
     breakers = Breakers(
@@ -168,7 +168,7 @@ def start(assembled: Assembled, ledger: Ledger, before: Running | None = None) -
     metrics.gauges = partial(_gauges, running)
     if before is not None and before.rounds is not None:
         before.rounds.stop()
-    if config.health.probes != "off":
+    if probing and config.health.probes != "off":
         running.rounds = _rounds(running, upstream, books)
         if before is not None and before.rounds is not None:
             running.rounds.adopt(before.rounds)

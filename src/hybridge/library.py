@@ -69,7 +69,7 @@ class Hybridge:
 
     async def __aenter__(self) -> Hybridge:
         ledger = self._ledger or SqliteLedger(self._assembled.config.ledger_path)
-        self._running = app.start(self._assembled, ledger)
+        self._running = app.start(self._assembled, ledger, probing=False)
         return self
 
     async def __aexit__(
