@@ -9,7 +9,7 @@ from itertools import permutations
 import pytest
 
 from tests.gateway.harness import Gateway, Upstream, gateway, provider
-from tests.gateway.talking import TALKS, Talk
+from tests.gateway.talking import TALKS, AnthropicTalk, Talk
 from tests.gateway.vendors import VENDORS, Vendor
 
 #: Who is asked, and whether it calls a tool; `?` is a new question.
@@ -77,3 +77,28 @@ async def test_a_client_that_returns_no_reasoning_is_served(talk: type[Talk], on
         first, second = vendors[one], vendors[other]
         await told(talk(running, forgets=True), first, second, (one, other))
     assert first.refusals == second.refusals == []
+
+
+@pytest.mark.parametrize(
+    ("talk", "one", "other", "forgets"),
+    [
+        (Talk, "router", "deepseek", True),
+        (Talk, "deepseek", "gemini", True),
+        (AnthropicTalk, "claude", "kimi", True),
+        (AnthropicTalk, "kimi", "gemini", True),
+        (AnthropicTalk, "gemini", "claude", True),
+        # Claude did not think amid the other's calls, so some come back without a thought all the same.
+        (AnthropicTalk, "kimi", "claude", False),
+    ],
+)
+async def test_a_refusal_for_reasoning_is_answered_by_a_second_try(
+    talk: type[Talk], one: str, other: str, forgets: bool
+) -> None:
+    async with behind(one, other) as (running, vendors):
+        await told(talk(running, forgets=forgets), vendors[one], vendors[other], (one, other))
+        refused = sum(len(vendor.refusals) for vendor in vendors.values())
+        asked = sum(len(vendor.bodies) for vendor in vendors.values())
+        attempts = [attempt for entry in running.entries for attempt in entry.attempts]
+    assert refused
+    assert asked == len(attempts)
+    assert [attempt.error_class for attempt in attempts if attempt.error_class] == ["foreign_reasoning"] * refused
