@@ -40,7 +40,7 @@ _SLOWLY = Setting(latency=Latency(1_000, 2_000), tokens_per_second=50, config={"
 #: Answers that last longer than anybody waits for a connection.
 _LONG = Setting(latency=Latency(500, 1_000), tokens_per_second=20, config={"breaker": {}})
 _SILENT = Plan((Fault("stall"),))
-_KEPT = Setting(plan=_SILENT, config={"timeouts": QUICK, "server": server(keep_alive="500ms")})
+_KEPT = Setting(plan=_SILENT, north={"timeouts": QUICK}, config={"server": server(keep_alive="500ms")})
 _SLOW_S = 5.0
 _HEDGED = Setting(
     plan=Plan((Fault("latency", probability=0.1, delay_s=_SLOW_S),)),
@@ -75,13 +75,13 @@ class Scenario(Struct, frozen=True):
 def all_scenarios() -> Iterator[Scenario]:
     """Every fault in every phase, then the accidents."""
     for fault, what in _faults():
-        setting = Setting(plan=Plan((fault,)), config={"timeouts": QUICK} if what == "stall" else {})
+        setting = Setting(plan=Plan((fault,)), north={"timeouts": QUICK} if what == "stall" else {})
         yield Scenario(f"{what}-{fault.where}", fault.where, what, setting, _fallen_back)
     for how in ("refuse", "reset", "hang"):
-        setting = Setting(config={"breaker": {}, "timeouts": QUICK})
+        setting = Setting(config={"breaker": {}}, north={"timeouts": QUICK})
         yield Scenario(f"outage-{how}", "head", f"outage of a leg ({how})", setting, _outage(how))
     yield Scenario("kept-alive", "head", "stall while keep-alives go out", _KEPT, _kept_alive)
-    everywhere = replace(_KEPT, plan=_SILENT, south=_SILENT)
+    everywhere = replace(_KEPT, south=_SILENT, config={**_KEPT.config, "timeouts": QUICK})
     yield Scenario("kept-alive-in-vain", "head", "stall of all legs while keep-alives go out", everywhere, _in_vain)
     yield Scenario("hedged", "head", "slow first content, hedged", _HEDGED, _hedged)
     yield Scenario("provider-killed", "any", "a provider is killed", _SLOWLY, _provider_killed)

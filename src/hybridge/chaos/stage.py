@@ -49,7 +49,8 @@ def server(workers: int = 1, keep_alive: str = "15s") -> dict[str, Any]:
 
 
 class Setting(Struct, frozen=True):
-    """What is different from one scenario's stage to the next. `plan` is the first leg's, `model` every model's."""
+    """What is different from one scenario's stage to the next. `plan` and `north` are the first leg's, `model` is
+    every model's."""
 
     plan: Plan = Plan()
     south: Plan = Plan()
@@ -57,6 +58,7 @@ class Setting(Struct, frozen=True):
     latency: Latency = Latency(20, 60)
     tokens_per_second: float = 0.0
     config: Mapping[str, Any] = {}
+    north: Mapping[str, Any] = {}
     model: Mapping[str, Any] = {}
 
 
@@ -111,6 +113,7 @@ class Stage:
                     "dialect": dialect,
                     "base_url": proxy.address + _BASES[dialect],
                     "keys": ["chaos"],
+                    **(self._setting.north if proxy is self.north else {}),
                 }
                 for leg, proxy in proxies.items()
                 for dialect in DIALECTS
