@@ -13,7 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from hybridge.chaos.client import Told
-from hybridge.chaos.plan import ALLOWED, Fault, How, Kind, Plan
+from hybridge.chaos.plan import ALLOWED, PHASES, Fault, How, Kind, Plan
 from hybridge.chaos.row import Row, tally
 from hybridge.chaos.stage import QUICK, Setting, Stage, server, spoilt
 from hybridge.simulator.recital import WAYS
@@ -114,7 +114,7 @@ def _faults() -> Iterator[tuple[Fault, str]]:
     yield Fault("status", from_s=0, to_s=3600, status=500), "status-500-burst"
     yield Fault("status", probability=_SHARE, status=529), "status-529"
     for kind in ("stall", "reset", "cut", "truncate", "error_in_200", "no_end"):
-        for phase in ALLOWED[kind]:
+        for phase in sorted(ALLOWED[kind], key=PHASES.index):
             yield Fault(kind, phase, probability=_SHARE), kind
     yield Fault("reset", "content", probability=_SHARE, after_octets=700), "reset-at-700"
 
