@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -81,16 +79,6 @@ async def governing(folder: Path, text: Values, *arguments: str, token: str = TO
     async with serving(folder, text, "--admin-port", "0", *arguments) as served:
         headers = {"authorization": f"Bearer {token}"} if token else {}
         async with httpx2.AsyncClient(
-            base_url=served.admin_url, headers=headers, timeout=30, trust_env=False
+            base_url=served.admin_url, headers=headers, timeout=60, trust_env=False
         ) as client:
             yield Operator(served, client)
-
-
-def changed(text: Values, **more: object) -> str:
-    """A configuration as its file would say it, with some keys changed."""
-    return json.dumps({**text, **more})
-
-
-def now_us() -> int:
-    """UTC in microseconds."""
-    return time.time_ns() // 1000
