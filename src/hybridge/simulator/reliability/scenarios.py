@@ -1,0 +1,138 @@
+"""Scenes that bring a naive breaker down, each with the bar that is held where it fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from msgspec import Struct
+
+from hybridge.simulator.reliability.legs import DEADLY, HANGING, Failures, Span
+from hybridge.simulator.reliability.play import Played, PolicyName, Run, play
+from hybridge.simulator.reliability.rows import Bar, Row, row
+from hybridge.simulator.reliability.tally import DEADLINE
+
+#: Legs that are well fail so often.
+WELL = Failures(0.001)
+#: Each outage happens so many times; the worst counts. Seconds before each, in which all is well.
+TIMES, BETWEEN = 5, 240.0
+MINUTE = 60.0
+
+
+class Scenario(Struct, frozen=True):
+    """A scene: what is played, and what is held against it."""
+
+    name: str
+    run: Run
+    bars: Callable[[Run, Played], list[Bar]]
+
+
+def rows(seed: int, scenarios: Sequence[Scenario] | None = None) -> Iterator[Row]:
+    """A row for each scenario, all of them by default."""
+    for scenario in SCENARIOS if scenarios is None else scenarios:
+        run = scenario.run
+        run = Run(run.policy, run.legs, run.rate, run.seconds, f"{seed}, {scenario.name}", run.malformed)
+        played = play(run)
+        made = row("scenario", scenario.name, run, played)
+        made.bars = scenario.bars(run, played)
+        yield made
+
+
+def _down(minutes: float, deadly: float, hanging: float) -> Failures:
+    length = minutes * MINUTE
+    starts = [BETWEEN + number * (BETWEEN + length) for number in range(TIMES)]
+    return Failures(WELL.single, tuple((start, start + length) for start in starts), deadly, hanging)
+
+
+def _outage(  # noqa: PLR0913 - they are what a scene is made of
+    name: str,
+    dead: int,
+    legs: int,
+    minutes: float,
+    rate: float,
+    bars: Callable[[Run, Played], list[Bar]],
+    *,
+    hanging: float = 0.0,
+    deadly: float = 1.0,
+    policy: PolicyName = "ours",
+) -> Scenario:
+    """The first legs are dead again and again."""
+    down = _down(minutes, deadly, hanging)
+    seconds = down.outages[-1][1] + BETWEEN
+    return Scenario(name, Run(policy, (down,) * dead + (WELL,) * (legs - dead), rate, seconds, ""), bars)
+
+
+def _nobody_lost(run: Run, played: Played) -> list[Bar]:
+    return [Bar("lost", len(played.tally.lost), "<=", 0)]
+
+
+def _few_calls(run: Run, played: Played) -> list[Bar]:
+    worst = max(count for leg in played.legs for count in leg.sent)
+    return [Bar("calls to a dead leg per outage", worst, "<=", 30), *_nobody_lost(run, played)]
+
+
+def _small_share(run: Run, played: Played) -> list[Bar]:
+    start, end = run.legs[0].outages[0]
+    worst = max(count for leg in played.legs for count in leg.sent) / (run.rate * (end - start))
+    return [Bar("requests sent to a dead leg", 100 * worst, "<=", 2.0, "%"), *_nobody_lost(run, played)]
+
+
+def _no_storm(run: Run, played: Played) -> list[Bar]:
+    """An outage of all: it is not made worse, it is told in time and in full, and its end is noticed."""
+    spans = run.legs[0].outages
+    wanted = run.rate * sum(end - start for start, end in spans)
+    tally = played.tally
+    return [
+        Bar("calls per request in the outage", sum(sum(leg.sent) for leg in played.legs) / wanted, "<=", 1.2),
+        Bar("last loss after all are back", _last_loss([one.came for one in tally.lost], spans), "<=", 2.0, "s"),
+        # No attempt begins after the deadline; the last one may hang.
+        Bar("slowest end", tally.slowest, "<=", DEADLINE + 10.0, "s"),
+        Bar("errors without all causes", tally.unexplained, "<=", 0),
+    ]
+
+
+def _last_loss(lost: Sequence[float], spans: Sequence[Span]) -> float:
+    """Seconds from the end of an outage to the arrival of the last request that it still cost, of all outages."""
+    worst = 0.0
+    for (_, end), until in zip(spans, [start for start, _ in spans[1:]] + [float("inf")], strict=True):
+        worst = max([worst, *(came - end for came in lost if end <= came < until)])
+    return worst
+
+
+def _unmoved(run: Run, played: Played) -> list[Bar]:
+    tally = played.tally
+    return [
+        Bar("openings", sum(tally.opened.values()), "<=", 0),
+        Bar("served", 100 * tally.success, ">=", 100.0, "%"),
+        Bar("malformed, told otherwise", tally.misjudged, "<=", 0),
+    ]
+
+
+def _malformed(share: float) -> Scenario:
+    run = Run("ours", (WELL, WELL), 2.0, 20_000.0, "", share)
+    return Scenario(f"{share:.0%} of the requests are malformed, 2/s", run, _unmoved)
+
+
+def _steady_failures(rate: float) -> Scenario:
+    run = Run("ours", (Failures(0.005), Failures(0.005)), rate, 20_000 / rate, "")
+    return Scenario(f"two 99.5% legs, no outage, {rate:g}/s", run, _unmoved)
+
+
+SCENARIOS: tuple[Scenario, ...] = (
+    *map(_malformed, (0.02, 0.1, 0.3)),
+    *map(_steady_failures, (0.1, 1.0, 10.0)),
+    _outage("1 of 2 legs down 10 min, errors, 5/s", 1, 2, 10, 5, _few_calls),
+    _outage("1 of 3 legs down 10 min, errors, 5/s", 1, 3, 10, 5, _few_calls),
+    _outage("2 of 3 legs down 10 min, errors, 5/s", 2, 3, 10, 5, _few_calls),
+    _outage("1 of 2 legs down 10 min, hanging, 5/s", 1, 2, 10, 5, _small_share, hanging=1.0),
+    _outage("1 of 3 legs down 10 min, hanging, 5/s", 1, 3, 10, 5, _small_share, hanging=1.0),
+    _outage("1 of 2 legs down 20 min, hanging, 2/s", 1, 2, 20, 2, _small_share, hanging=1.0),
+    _outage("1 of 2 legs down 20 min, hanging, 20/s", 1, 2, 20, 20, _small_share, hanging=1.0),
+    _outage("1 of 3 legs down 20 min, hanging, 20/s", 1, 3, 20, 20, _small_share, hanging=1.0),
+    _outage("1 of 2 legs down 20 min, hanging, 20/s", 1, 2, 20, 20, _small_share, hanging=1.0, policy="ours+hedge"),
+    _outage("onset, 98% fail, 20/s", 1, 2, 5, 20, _nobody_lost, deadly=DEADLY, hanging=HANGING),
+    _outage("onset, half fail, 20/s", 1, 2, 5, 20, _nobody_lost, deadly=0.5, hanging=HANGING),
+    _outage("all 2 legs down 5 min, errors, 10/s", 2, 2, 5, 10, _no_storm),
+    _outage("all 3 legs down 5 min, errors, 10/s", 3, 3, 5, 10, _no_storm),
+    _outage("all 2 legs down 5 min, hanging, 10/s", 2, 2, 5, 10, _no_storm, hanging=1.0),
+    _outage("all 3 legs down 5 min, hanging, 10/s", 3, 3, 5, 10, _no_storm, hanging=1.0),
+)
