@@ -64,6 +64,7 @@ class Attempting:
         """Call the step's deployment, into the sink, and give the step back. Raises what `Upstream.call` raises."""
         deployment, key = step.deployment, step.key
         call = Call(self._request, deployment, key.id, key.secret, self._plan.clamp.get(deployment.id))
+        call.rest = step.pool.rest
         call.without_reasoning = without_reasoning
         if self._recovery is not None:
             self._recovery.prepare(call)
@@ -91,8 +92,6 @@ class Attempting:
         finally:
             if call.sent:
                 self._close(call, attempt)
-            if call.used_up is not None:
-                step.pool.rest(key.id, deployment.model, call.used_up)
         return await self.make(step, sink, without_reasoning=foreign)
 
     def _may_ask_otherwise(self, error: ProviderError) -> bool:

@@ -168,10 +168,9 @@ class Plain:
         """
         rest = event[len(envelope) :]
         for example in examples.kept:
-            if rest.startswith(example.head) and rest.endswith(example.tail):
+            if rest.startswith(example.head) and rest.endswith(example.tail) and _is_like(rest, example):
                 self._follow(example, envelope)
-                if words := self.alone(event):
-                    return words, example.about
+                return self.alone(event), example.about
         return None
 
     def _follow(self, example: Example[_T], envelope: bytes) -> None:
@@ -198,6 +197,17 @@ def texts_of(words: list[bytes]) -> list[str] | None:
         return _texts(b'["%b"]' % b'","'.join(words))
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
+
+
+def _is_like(event: bytes, example: Example[_T]) -> bool:
+    words = event.removeprefix(example.head).removesuffix(example.tail)
+    if len(words) + len(example.head) + len(example.tail) != len(event):
+        return False
+    if example.middle:
+        words, found, padding = words.partition(example.middle)
+        if not found or (padding and not padding.isalnum()):
+            return False
+    return bool(words) and (words.translate(_ODD) == words or _string(words) is not None)
 
 
 def text_of(words: bytes) -> str | None:

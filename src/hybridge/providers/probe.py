@@ -153,7 +153,9 @@ class Prober:
             return Probed(provider.id, key, at_us, "unreachable", said, ms), b""
         if well:
             return Probed(provider.id, key, at_us, "ok", "it answers", ms, answer.status), body
-        error = dialect(surface.dialect).provider.classify(answer.status, answer.headers, body)
+        error = dialect(surface.dialect).provider.classify(
+            answer.status, answer.headers, body, self._now_us() / 1_000_000
+        )
         verdict, said = _meaning(answer.status, error)
         return Probed(provider.id, key, at_us, verdict, said, ms, answer.status, error.provider_code), b""
 

@@ -73,8 +73,8 @@ class Call(Struct):
     #: The provider refused the conversation's thoughts: none of them go there.
     without_reasoning: bool = False
     goes_on: bool = False
-    #: Seconds until a rate limit is whole again that this answer has used up.
-    used_up: float | None = None
+    #: Has a key rest at a place for so many seconds: told where an answer says that a rate limit is used up.
+    rest: Callable[[str, str, float], None] | None = None
     #: The answer lacked its end, of which only a usage could have been missing.
     cut: bool = False
 
@@ -177,11 +177,11 @@ class Upstream:
         call.headers = tuple([(said, headers[name].encode()) for name, said in _ANSWER_HEADERS if name in headers])
         if answer.status != 200:
             body = await answer.read(ERROR_LIMIT)
-            error = theirs.provider.classify(answer.status, headers, body)
+            error = theirs.provider.classify(answer.status, headers, body, self._now_s())
             error.headers = call.headers
             raise error
         if "0" in headers.values():
-            call.used_up = used_up(headers, self._now_s())
+            self._heed(call, headers)
         if not call.request.stream or headers.get("content-type", "").startswith(_WHOLE):
             self._whole(call, theirs, await answer.read(ANSWER_LIMIT), headers)
             commit(call)
@@ -190,6 +190,11 @@ class Upstream:
         else:
             call.content_type = dialect(call.request.dialect).client.stream_content_type
             await self._relay(call, theirs, answer, sink, commit)
+
+    def _heed(self, call: Call, headers: Mapping[str, str]) -> None:
+        seconds = used_up(headers, self._now_s())
+        if seconds and call.rest is not None:
+            call.rest(call.key_id, call.deployment.model, seconds)
 
     def _whole(self, call: Call, theirs: Dialect, body: bytes, headers: Mapping[str, str]) -> None:
         request, quirks = call.request, call.deployment.surface.quirks
