@@ -352,10 +352,20 @@ def test_those_who_were_not_really_called_count_as_nothing() -> None:
     world = World(A, B, C)
     for each in (A, B, C):
         spent(world.breakers.gate(each.id))
+    unable, refused = world.walk(), world.walk()
+    for _ in range(2):
+        unable.unable(given(unable))
+        refused.failed(given(refused), CannotCarry(["n"]))
+    assert given(unable).deployment is given(refused).deployment is C
+
+
+def test_a_retry_is_paid_for_where_nobody_else_is_there() -> None:
+    world = World(A)
+    spent(world.breakers.gate(A.id))
     walk = world.walk()
-    walk.unable(given(walk))
-    walk.failed(given(walk), CannotCarry(["n"]))
-    assert given(walk).deployment is C
+    walk.failed(given(walk), DOWN)
+    assert walk.next() is None
+    assert walk.skipped == {A.id: "retries"}
 
 
 def test_another_key_costs_nothing() -> None:

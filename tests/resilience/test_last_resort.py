@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hybridge.errors import Broken, ModelUnknown
+from hybridge.resilience.breakers import Breakers
 from hybridge.resilience.keys import fingerprint
 from hybridge.resilience.retry import Step, Walk
 from hybridge.types import Deployment
@@ -63,11 +64,33 @@ def test_a_last_resort_needs_a_key() -> None:
     world = World(A, B)
     world.open(A)
     world.open(B)
-    world.pools[A.provider].rest(fingerprint("one"), "a", 50.0)
+    first = soonest(world)
+    world.pools[first.provider].rest(fingerprint("one"), first.model, 50.0)
     world.clock.now += 1
     walk = world.walk()
-    assert given(walk).deployment is B
-    assert walk.skipped == {A.id: "keys"}, "who is asked after all was not passed over"
+    assert given(walk).deployment is not first
+    assert walk.skipped == {first.id: "keys"}, "who is asked after all was not passed over"
+
+
+def test_one_that_is_held_keeps_nobody_from_being_asked() -> None:
+    world = World(A, B)
+    world.breakers.force(A.id, "open")
+    world.open(B)
+    for _ in range(3):
+        world.clock.now += 1
+        assert asked_first(world) is B
+
+
+def test_a_last_resort_is_no_more_than_may_be_at_a_time() -> None:
+    world = World(A)
+    world.breakers = Breakers(clock=world.clock, chance=world.chance, concurrency=1)
+    walk = world.walk()
+    step = given(walk)
+    world.open(A)
+    world.clock.now += 1
+    assert asked_first(world) is None
+    walk.released(step)
+    assert asked_first(world) is A
 
 
 def test_a_plan_of_one_is_asked_each_second_too() -> None:
