@@ -227,3 +227,13 @@ def test_texts_are_those_of_each() -> None:
     assert texts_of(words) == [text_of(piece) for piece in words]
     for bad in (b"\xff", b"\\ud83d"):
         assert texts_of([*words, bad]) is None
+
+
+@pytest.mark.parametrize("words", [b"", b"\\q", b'a"b'])
+def test_an_event_that_only_looks_like_an_example_changes_nothing(words: bytes) -> None:
+    examples: Examples[int] = Examples()
+    learnt(event(b"first", b',"n":1')).keep(examples, 1)
+    plain = learnt(event(b"own"))
+    assert plain.recall(event(words, b',"n":1'), examples) is None
+    assert plain.alone(event(b"word", b',"n":1')) == b""
+    assert plain.alone(event(b"word")) == b"word"
