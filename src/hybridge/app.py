@@ -147,6 +147,8 @@ def start(assembled: Assembled, ledger: Ledger, before: Running | None = None, *
         return None if model is None else hedged.get(model.name)
 
     transport, fetcher = (before.transport, before.fetcher) if before else (HttpTransport(), ImageFetcher())
+    # A request that is let in finds a connection, and its copy another one: none fails for want of one.
+    transport.resize(2 * config.server.concurrency)
     metrics = before.metrics if before else Metrics(_listed(assembled))
     health = before.health if before else Health(now_us)
     hedged = {name: _hedging(config, health) for name, model in config.models.items() if model.hedge}

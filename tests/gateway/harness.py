@@ -197,7 +197,9 @@ async def gateway(values: Values, environ: Mapping[str, str] | None = None) -> A
     task = asyncio.create_task(listener.listen())
     try:
         url = await ready
-        async with httpx2.AsyncClient(base_url=url, timeout=30, trust_env=False) as client:
+        async with httpx2.AsyncClient(
+            base_url=url, timeout=30, trust_env=False, limits=httpx2.Limits(max_connections=None)
+        ) as client:
             yield Gateway(running, url, client)
     finally:
         listener.leave()

@@ -11,6 +11,7 @@ import contextlib
 import gc
 import logging
 import os
+import resource
 import signal
 import sys
 import threading
@@ -50,6 +51,8 @@ log = logging.getLogger("hybridge.worker")
 
 #: Objects that may come to be before the collector looks for cycles among them.
 _YOUNG = 50_000
+#: Open files that are asked for.
+_FILES = 65_536
 #: Seconds to wait for everybody's samples; then this process tells its own.
 _COUNT_S = 1.0
 
@@ -214,12 +217,21 @@ async def _work(path: str) -> None:
     await worker.run()
 
 
+def _allow_connections() -> None:
+    """As many open files as the system lets us have: each request holds a connection to its client and one beyond."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 def main() -> None:
     """Work until the supervisor is gone or wants an end."""
     # A terminal sends these to every process; what they mean is the supervisor's to say.
     for ignored in (signal.SIGINT, signal.SIGHUP):
         signal.signal(ignored, signal.SIG_IGN)
     write_logs()
+    _allow_connections()
     # Without the socket there is no supervisor any more.
     with contextlib.suppress(FileNotFoundError, ConnectionError):
         uvloop.run(_work(sys.argv[1]))

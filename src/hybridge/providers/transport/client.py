@@ -90,6 +90,12 @@ class HttpTransport:
         waiting = sum(len(pool.waiting) for pool in pools)
         return f"<HttpTransport {opened} open, {idle} idle, {waiting} waiting>"
 
+    def resize(self, pool_size: int) -> None:
+        """Allow each origin so many connections from now on; none is closed for it."""
+        self._limits = self._limits._replace(size=pool_size)
+        for pool in self._pools.values():
+            pool.limits = self._limits
+
     @staticmethod
     def encode_headers(headers: Sequence[tuple[str, str]]) -> HeaderBlock:
         """Check and serialise headers that never change, for use in many calls."""

@@ -32,7 +32,7 @@ class Pool:
         self.waiting: deque[asyncio.Future[Connection | None]] = deque()
         self.connections: set[Connection] = set()
         self._dialer = dialer
-        self._limits = limits
+        self.limits = limits
         self._loop = asyncio.get_running_loop()
         self._reaper: asyncio.TimerHandle | None = None
         self._closed = False
@@ -76,7 +76,7 @@ class Pool:
         """Take back a connection whose answer, with these headers, is whole."""
         if not connection.reused:
             connection.reused = True
-            connection.idle_for = _idle_for(headers.get("keep-alive", ""), self._limits.idle)
+            connection.idle_for = _idle_for(headers.get("keep-alive", ""), self.limits.idle)
             self._dialer.remember(connection.transport)
         if self._closed:
             connection.abort()
@@ -110,7 +110,7 @@ class Pool:
         """A connection that came free, or `None` for a place to open one in."""
         if self._closed:
             raise ConnectFailed(f"{self.origin}: the transport is closed")
-        if self.taken < self._limits.size:
+        if self.taken < self.limits.size:
             self.taken += 1
             return None
         waiter: asyncio.Future[Connection | None] = self._loop.create_future()
