@@ -19,6 +19,9 @@ WAYS: tuple[Way, ...] = get_args(Way)
 #: Words that an overlap repeats.
 _REPEATED = 6
 
+#: No word comes again within so many: where a text breaks, a word said twice could also be a word repeated.
+_APART = 5
+
 _SORRY = "Sorry for the interruption. Here is the rest:\n\n"
 
 _WORDS = (
@@ -42,9 +45,11 @@ def recital(asked: str, words: int) -> str:
     """The text that answers what was asked: so many words, in sentences and paragraphs."""
     chance = random.Random(blake2b(asked.encode("utf-8", "replace"), digest_size=16).digest())
     parts: list[str] = []
+    latest: list[str] = []
     begins = True
     for left in range(words, 0, -1):
-        word = chance.choice(_WORDS)
+        word = chance.choice([word for word in _WORDS if word not in latest])
+        latest = [*latest[1 - _APART :], word]
         ends = left == 1 or (not begins and chance.random() < 0.12)
         parts.append((word[:1].upper() + word[1:] if begins else word) + ("." if ends else ""))
         parts.append("" if left == 1 else "\n\n" if ends and chance.random() < 0.2 else " ")
