@@ -47,6 +47,36 @@ def test_a_hedge_goes_to_another_provider() -> None:
     assert [world.breakers[each.id].failed for each in (A, B)] == [0, 0]
 
 
+def test_a_probe_that_is_outrun_has_failed() -> None:
+    """If another one went out at once, a deployment that hangs would take all hedges for the time of its outage."""
+    world = World(A, B)
+    world.open(A)
+    world.clock.now += 75
+    walk = world.walk()
+    probe = given(walk.next())
+    assert (probe.deployment, world.breakers[A.id].state) == (A, "half_open")
+    world.clock.now += 2
+    hedge = given(walk.beside(probe))
+    walk.outrun(probe)
+    walk.succeeded(hedge)
+    breaker = world.breakers[A.id]
+    assert (breaker.state, breaker.why) == ("open", "3 failures in a row, last: a copy was faster")
+    assert breaker.retry_in > 90
+    assert given(world.walk().next()).deployment is B
+    assert world.breakers.gate(A.id).calls == 0
+
+
+def test_who_is_outrun_while_all_is_well_has_not_failed() -> None:
+    world = World(A, B)
+    walk = world.walk()
+    first = given(walk.next())
+    walk.succeeded(given(walk.beside(first)))
+    walk.outrun(first)
+    walk.outrun(first)
+    assert (world.breakers[A.id].failed, world.breakers[A.provider].failed) == (0, 0)
+    assert world.breakers.gate(A.id).calls == 0
+
+
 def test_the_first_may_still_win() -> None:
     walk = World(A, B).walk()
     first = given(walk.next())
@@ -203,6 +233,14 @@ class WalkMachine(RuleBasedStateMachine):
             failed = step.gate.breaker.failed
             walk.released(step)
             assert step.gate.breaker.failed == failed
+
+    @rule(number=st.integers(0, 9))
+    def be_outrun(self, number: int) -> None:
+        if self.open:
+            walk, step = self.open.pop(number % len(self.open))
+            closed, failed = step.gate.breaker.state == "closed", step.gate.breaker.failed
+            walk.outrun(step)
+            assert not closed or step.gate.breaker.failed == failed
 
     @rule(seconds=st.sampled_from([0.1, 1.0, 5.0, 29.0, 70.0]))
     def wait(self, seconds: float) -> None:

@@ -99,7 +99,8 @@ class Race:
         await asyncio.gather(*(runner.task for runner in self._runners), return_exceptions=True)
         for runner in self._runners:
             if runner.task.cancelled():
-                self._walk.released(runner.step)
+                lost = self._winner not in (None, runner)
+                (self._walk.outrun if lost else self._walk.released)(runner.step)
 
 
 class _Runner:

@@ -82,6 +82,7 @@ class Walk(Struct, eq=False):
         while step := walk.next():
             ...wait `step.delay`, call, then one of:
             walk.succeeded(step) | walk.failed(step, error) | walk.released(step) | walk.unable(step)
+            | walk.outrun(step)
         raise walk.verdict()
 
     Only the first result of a step counts, so a `released` in a `finally` is safe. Several steps may be open at
@@ -265,9 +266,14 @@ class Walk(Struct, eq=False):
         step.pool.worked(step.key.id, step.deployment.model)
 
     def released(self, step: Step) -> None:
-        """The call was given up and says nothing about the deployment: the client left, or a hedge was lost."""
+        """The call was given up and says nothing about the deployment: the client left."""
         if self._closed(step):
             step.gate.release(step.ticket, step.provider_ticket)
+
+    def outrun(self, step: Step) -> None:
+        """The call was given up because the one beside it has answered: says nothing, unless it was a probe."""
+        if self._closed(step):
+            step.gate.outrun(step.ticket, step.provider_ticket)
 
     def unable(self, step: Step) -> None:
         """No call was made, because the request cannot be carried there: the deployment is asked no more."""

@@ -96,7 +96,7 @@ class _Request:
         gateway = self._gateway
         self._over = True
         for other in self._open:
-            self._walk.released(other)
+            self._walk.outrun(other)
         self._walk.succeeded(step)
         gateway.tally.served(self._came, gateway.events.now)
         if gateway.hedging is not None:
