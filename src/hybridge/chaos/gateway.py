@@ -49,12 +49,15 @@ class Gateway:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
             )
-        assert self._process.stdout is not None
-        line = (await asyncio.wait_for(self._process.stdout.readline(), _PATIENCE_S)).decode()
-        found = _READY.search(line)
-        if found is None:
+        try:
+            assert self._process.stdout is not None
+            line = (await asyncio.wait_for(self._process.stdout.readline(), _PATIENCE_S)).decode()
+            found = _READY.search(line)
+            if found is None:
+                raise RuntimeError(f"the gateway did not start: {self.log.strip() or line.strip()}")
+        except BaseException:
             await self._end()
-            raise RuntimeError(f"the gateway did not start: {self.log.strip() or line.strip()}")
+            raise
         self.address = found[0]
         return self
 

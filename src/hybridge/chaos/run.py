@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
 from collections.abc import Callable, Sequence
 
 import uvloop
@@ -23,10 +25,17 @@ def run(scenarios: Sequence[Scenario], load: Load, seed: int, tell: Callable[[Ro
     """All of them in order; each row is told as soon as it is there."""
 
     async def all_of_them() -> list[Row]:
+        task = asyncio.current_task()
+        assert task is not None
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
         rows = []
         for scenario in scenarios:
             rows.append(await play(scenario, load, seed))
             tell(rows[-1])
         return rows
 
-    return uvloop.run(all_of_them())
+    try:
+        return uvloop.run(all_of_them())
+    except asyncio.CancelledError:
+        # By SIGTERM: the gateway has been ended, as after Ctrl-C.
+        raise KeyboardInterrupt from None
