@@ -1,7 +1,7 @@
 # Needs Python >= 3.11, pip and a package index; nothing else. One verb for each deed, the same here and in .ci/run.
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check bench bench-peers soak chaos catalog lock clean
+.PHONY: help install run test check bench bench-peers soak chaos reliability catalog lock clean
 .DELETE_ON_ERROR:
 
 CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11 python
@@ -22,6 +22,7 @@ help:
 	@echo "make bench-peers   the same of other gateways, installed in a cache  (ARGS=... for bench.peers)"
 	@echo "make soak      many requests: memory and accounts                    (ARGS=... for bench.soak)"
 	@echo "make chaos     break everything in every phase, and put what came of it into docs/reliability.md (ARGS=...)"
+	@echo "make reliability   simulate days of imperfect providers, and put what came of it there, too (ARGS=...)"
 	@echo "make catalog   make the catalogue's snapshot and the provider table anew from the installed sources"
 	@echo "make lock      make requirements/*.txt anew from pyproject.toml       (ARGS=--upgrade for newer versions)"
 	@echo "make clean     remove what the other verbs left behind, but not .venv"
@@ -55,6 +56,9 @@ soak: install
 
 chaos: install
 	$(BIN)/hybridge chaos run --requests 300 --into docs/reliability.md $(ARGS)
+
+reliability: install
+	$(BIN)/hybridge simulate --reliability --requests 690000 --check --into docs/reliability.md $(ARGS)
 
 # The sources of the catalogue are test dependencies: serving needs none of them.
 catalog: .venv/.tested

@@ -53,14 +53,5 @@ def markdown(rows: Sequence[Row], command: str) -> str:
     return "\n".join([*lines, "", CLOSING, ""])
 
 
-def put(page: str, section: str) -> str:
-    """The page with this section in the place of the one that it had, at its end if it had none."""
-    before, opening, rest = page.partition(OPENING)
-    if not opening:
-        return f"{page.rstrip()}\n\n{section}" if page.strip() else section
-    _, _, after = rest.partition(CLOSING)
-    return before + section.rstrip("\n") + after
-
-
 def _line(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"

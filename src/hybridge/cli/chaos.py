@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from hybridge.cli import printing
+from hybridge.cli import pages, printing
 
 if TYPE_CHECKING:
     from hybridge.chaos.plan import Plan
@@ -92,7 +92,7 @@ def run(  # noqa: PLR0913 - they are the options of the command
     command = f"hybridge chaos run{''.join(f' {name}' for name in names)} --requests {requests} --seed {seed}"
     section = report.markdown(rows, f"{command} --parallel {parallel}")
     if into is not None:
-        into.write_text(report.put(into.read_text("utf-8") if into.exists() else "", section), encoding="utf-8")
+        pages.put(into, section)
     if form == "json":
         printing.json(msgspec.to_builtins(rows))
     elif form == "markdown":

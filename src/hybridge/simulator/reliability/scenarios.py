@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from statistics import median
 
 from msgspec import Struct
 
-from hybridge.simulator.reliability.legs import DEADLY, HANGING, Failures, Span
+from hybridge.simulator.reliability.legs import DEADLY, HANGING, TIMEOUT, Failures, Span
 from hybridge.simulator.reliability.play import Played, PolicyName, Run, play
 from hybridge.simulator.reliability.rows import Bar, Row, row
-from hybridge.simulator.reliability.tally import DEADLINE
+from hybridge.simulator.reliability.tally import DEADLINE, Lost
 
 #: Legs that are well fail so often.
 WELL = Failures(0.001)
-#: Each outage happens so many times; the worst counts. Seconds before each, in which all is well.
+#: Each outage happens so many times, and the worst counts; seconds before each and after the last.
 TIMES, BETWEEN = 5, 240.0
 MINUTE = 60.0
 
@@ -76,26 +77,35 @@ def _small_share(run: Run, played: Played) -> list[Bar]:
     return [Bar("requests sent to a dead leg", 100 * worst, "<=", 2.0, "%"), *_nobody_lost(run, played)]
 
 
+def _few_beyond_the_first(run: Run, played: Played) -> list[Bar]:
+    """Before the first call has hung for its whole time, nobody can know."""
+    worst = max(count for leg in played.legs for count in leg.sent) - run.rate * TIMEOUT
+    return [Bar("calls to a dead leg per outage, once it can be known", worst, "<=", 30), *_nobody_lost(run, played)]
+
+
 def _no_storm(run: Run, played: Played) -> list[Bar]:
     """An outage of all: it is not made worse, it is told in time and in full, and its end is noticed."""
     spans = run.legs[0].outages
     wanted = run.rate * sum(end - start for start, end in spans)
     tally = played.tally
+    losses = _last_losses(tally.lost, spans)
     return [
         Bar("calls per request in the outage", sum(sum(leg.sent) for leg in played.legs) / wanted, "<=", 1.2),
-        Bar("last loss after all are back", _last_loss([one.came for one in tally.lost], spans), "<=", 2.0, "s"),
+        Bar("last loss after all are back, half of the outages", median(losses), "<=", 2.0, "s"),
+        # A probe that comes at the end of its second may be among the slowest of first tokens.
+        Bar("last loss after all are back, any outage", max(losses), "<=", 3.0, "s"),
         # No attempt begins after the deadline; the last one may hang.
-        Bar("slowest end", tally.slowest, "<=", DEADLINE + 10.0, "s"),
+        Bar("slowest end", tally.slowest, "<=", DEADLINE + TIMEOUT, "s"),
         Bar("errors without all causes", tally.unexplained, "<=", 0),
     ]
 
 
-def _last_loss(lost: Sequence[float], spans: Sequence[Span]) -> float:
-    """Seconds from the end of an outage to the arrival of the last request that it still cost, of all outages."""
-    worst = 0.0
+def _last_losses(lost: Sequence[Lost], spans: Sequence[Span]) -> list[float]:
+    """Seconds from the end of each outage to the arrival of the last request that it still cost."""
+    found = []
     for (_, end), until in zip(spans, [start for start, _ in spans[1:]] + [float("inf")], strict=True):
-        worst = max([worst, *(came - end for came in lost if end <= came < until)])
-    return worst
+        found.append(max((one.came - end for one in lost if end <= one.came and one.told < until), default=0.0))
+    return found
 
 
 def _unmoved(run: Run, played: Played) -> list[Bar]:
@@ -123,8 +133,8 @@ SCENARIOS: tuple[Scenario, ...] = (
     _outage("1 of 2 legs down 10 min, errors, 5/s", 1, 2, 10, 5, _few_calls),
     _outage("1 of 3 legs down 10 min, errors, 5/s", 1, 3, 10, 5, _few_calls),
     _outage("2 of 3 legs down 10 min, errors, 5/s", 2, 3, 10, 5, _few_calls),
-    _outage("1 of 2 legs down 10 min, hanging, 5/s", 1, 2, 10, 5, _small_share, hanging=1.0),
-    _outage("1 of 3 legs down 10 min, hanging, 5/s", 1, 3, 10, 5, _small_share, hanging=1.0),
+    _outage("1 of 2 legs down 10 min, hanging, 5/s", 1, 2, 10, 5, _few_beyond_the_first, hanging=1.0),
+    _outage("1 of 3 legs down 10 min, hanging, 5/s", 1, 3, 10, 5, _few_beyond_the_first, hanging=1.0),
     _outage("1 of 2 legs down 20 min, hanging, 2/s", 1, 2, 20, 2, _small_share, hanging=1.0),
     _outage("1 of 2 legs down 20 min, hanging, 20/s", 1, 2, 20, 20, _small_share, hanging=1.0),
     _outage("1 of 3 legs down 20 min, hanging, 20/s", 1, 3, 20, 20, _small_share, hanging=1.0),
