@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from bench.cases import body
 from bench.upstream import _UNARY, _openai_events
@@ -14,7 +16,10 @@ from hybridge.attempts.attempt import Attempting
 from hybridge.config import load
 from hybridge.dialects import dialect
 from hybridge.dialects.codec import Target
+from hybridge.dialects.continuing import Transcript
 from hybridge.ledger.books import Books
+from hybridge.ledger.entry import encoded
+from hybridge.ledger.journal import Journal
 from hybridge.ledger.pricing import settle
 from hybridge.ledger.store import MemoryLedger
 from hybridge.observers.health import Health
@@ -77,6 +82,20 @@ def rooms() -> dict[str, Callable[[], object]]:
     entry.attempts.append(answered)
     event = _openai_events()[5]
     listener = codec.provider.listener(withhold_usage=False, quirks=NO_QUIRKS)
+    decoder, transcript = codec.provider.stream_decoder(NO_QUIRKS), Transcript()
+    folder = tempfile.TemporaryDirectory()
+    journal = Journal(Path(folder.name) / "ledger.db")
+
+    def journalled() -> None:
+        journal.add(encoded(entry))
+        journal.kept += 1
+        # The folder lives as long as this is called.
+        assert folder
+
+    def taken_down() -> None:
+        transcript.hear(decoder.feed(event))
+        transcript.pieces.clear()
+
     return {
         "access: request id": lambda: ids.make("open"),
         "dialects: facts": lambda: codec.client.read_facts(wire),
@@ -87,10 +106,12 @@ def rooms() -> dict[str, Callable[[], object]]:
         "dialects: peek at the answer": lambda: codec.provider.peek_reply(answer, NO_QUIRKS),
         "ledger: settle": settled,
         "ledger: open and close": lambda: books.close(books.open(request)),
+        "ledger: into the journal": journalled,
         "observers: health": lambda: health.count(entry),
         "money: cost as text": lambda: assembled.rates.text(85_500),
         "dialects: listen to a chunk": lambda: listener.feed(event),
-        "attempt: set up": lambda: Attempting(request, plan, books.open(request), None, app.now_us),  # type: ignore[arg-type]
+        "attempts: take a chunk down, for `continue`": taken_down,
+        "attempts: set up": lambda: Attempting(request, plan, books.open(request), None, app.now_us),  # type: ignore[arg-type]
     }
 
 
@@ -100,8 +121,8 @@ def main() -> None:
     for name, work in rooms().items():
         spent = cost(work)
         total += spent
-        print(f"{name:32}{spent:8.2f} us")
-    print(f"{'all of them':32}{total:8.2f} us")
+        print(f"{name:46}{spent:8.2f} us")
+    print(f"{'all of them':46}{total:8.2f} us")
 
 
 if __name__ == "__main__":
