@@ -67,20 +67,21 @@ class Examples(Generic[_T]):
             self.kept = (example, *self.kept[: _EXAMPLES - 1])
 
 
-class Plain:
+class Plain(Struct, eq=False):
     """How plain events of a stream look: an example with a gap for its words. Without an example nothing is plain."""
 
-    __slots__ = ("_after", "_before", "_fruitless", "_gap", "_head", "_line", "_lines", "_middle", "_size", "_tail")
-
-    def __init__(self) -> None:
-        self._head = self._middle = self._tail = b""
-        self._gap = slice(0)
-        #: What stands around the words in their line, which one of an event's lines that is, and how many these are.
-        self._before = self._after = b""
-        self._line = self._lines = 0
-        #: Of head and tail together; no chunk is shorter than nothing.
-        self._size = -1
-        self._fruitless = 0
+    _head: bytes = b""
+    _middle: bytes = b""
+    _tail: bytes = b""
+    _gap: slice = slice(0)
+    #: What stands around the words in their line, which one of an event's lines that is, and how many these are.
+    _before: bytes = b""
+    _after: bytes = b""
+    _line: int = 0
+    _lines: int = 0
+    #: Of head and tail together; no chunk is shorter than nothing.
+    _size: int = -1
+    _fruitless: int = 0
 
     @property
     def learns(self) -> bool:
@@ -115,6 +116,10 @@ class Plain:
             # Something else stands between them.
             words, size = self._words(lines[:1], chunk, at)
         return words, at + size
+
+    def said(self, words: list[bytes], size: int) -> int:
+        """The characters of the words of plain events that have so many bytes together."""
+        return len(b"".join(words)) if self._middle else size - len(words) * self._size
 
     def _words(self, lines: list[bytes], chunk: bytes, at: int) -> tuple[list[bytes], int]:
         """The words in `lines` and the bytes that their events have in `chunk`; none and 0 unless all are plain."""

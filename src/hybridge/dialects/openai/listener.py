@@ -6,7 +6,7 @@ Source: https://platform.openai.com/docs/api-reference/chat/streaming.
 from __future__ import annotations
 
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, Struct, field
 
 from hybridge.chat import StopReason
 from hybridge.dialects.codec import verdict
@@ -24,6 +24,9 @@ from hybridge.money import Usage
 from hybridge.types import Quirks
 
 _LAST = b"data: %b\n\n" % DONE
+_CR, _LF = b"\r\n"
+#: How an event ends whose last member is an object, as usage is.
+_NESTED = b"}}\n\n"
 
 #: Plain events of earlier streams, from behind their envelopes on, each with what it counts beside its words.
 _spoken: Examples[int] = Examples()
@@ -31,44 +34,27 @@ _spoken: Examples[int] = Examples()
 _silent = Silent()
 
 
-class Listener:
+class Listener(Struct, eq=False):
     """A relay for a client of the same dialect: bytes pass unchanged, but for a usage chunk nobody asked for.
 
     A chunk whose usage stands beside a choice always passes: cutting it would cut the choice.
     """
 
-    __slots__ = (
-        "_beside",
-        "_ended",
-        "_envelope",
-        "_plain",
-        "_quirks",
-        "_splitter",
-        "_withhold",
-        "content",
-        "error",
-        "progress",
-        "said",
-        "stop",
-        "usage",
-    )
-
-    def __init__(self, *, withhold_usage: bool, quirks: Quirks) -> None:
-        self.content = False
-        self.progress = 0
-        self.said = 0
-        self.stop: StopReason | None = None
-        self.usage: Usage | None = None
-        self.error: ProviderError | None = None
-        self._withhold = withhold_usage
-        self._quirks = quirks
-        self._splitter = Splitter()
-        self._plain = Plain()
-        #: What a plain event counts beside its words.
-        self._beside = 0
-        #: What stands before the choices of this stream's chunks; `b""` as long as that is not known.
-        self._envelope = b""
-        self._ended = False
+    withhold_usage: bool
+    quirks: Quirks
+    content: bool = False
+    progress: int = 0
+    said: int = 0
+    stop: StopReason | None = None
+    usage: Usage | None = None
+    error: ProviderError | None = None
+    _splitter: Splitter = field(default_factory=Splitter)
+    _plain: Plain = field(default_factory=Plain)
+    #: What a plain event counts beside its words.
+    _beside: int = 0
+    #: What stands before the choices of this stream's chunks; `b""` as long as that is not known.
+    _envelope: bytes = b""
+    _ended: bool = False
 
     def feed(self, chunk: bytes) -> bytes:
         """What goes to the client for this piece."""
@@ -103,19 +89,13 @@ class Listener:
         # What stands between `kept` and `at` goes on as it came.
         kept = at = 0
         while at < len(chunk) and self.error is None:
-            whole = not splitter.pending
-            words, end = plain.run(chunk, at) if whole else ([], at)
+            words, end = ([], at) if splitter.pending else plain.run(chunk, at)
             if words:
-                self.said += len(words) * self._beside + len(b"".join(words))
+                self.said += len(words) * self._beside + plain.said(words, end - at)
                 self.progress = progress + 1
             else:
-                blocks, end = splitter.step(chunk, at)
-                told = blocks
-                if whole and len(blocks) == 1 and self._recall(blocks[0]):
-                    self.progress = progress + 1
-                else:
-                    told = self._hear(blocks, progress + 1)
-                if not whole or len(told) != 1 or len(told[0]) != end - at:
+                told, end = self._step(chunk, at, progress + 1)
+                if told is not None:
                     out += (chunk[kept:at], *told)
                     kept = end
             at = end
@@ -124,13 +104,29 @@ class Listener:
         out.append(chunk[kept:at])
         return b"".join(out)
 
+    def _step(self, chunk: bytes, at: int, progress: int) -> tuple[list[bytes] | None, int]:
+        """Hear what is next: what the client gets for it, `None` if that is what came; and where it ends."""
+        begun = self._splitter.pending
+        end = chunk.find(_LF, at) + 2
+        event = chunk[at:end]
+        if begun or not event.endswith(b"\n\n") or _CR in event:
+            blocks, end = self._splitter.step(chunk, at)
+        elif self._recall(event):
+            self.progress = progress
+            return None, end
+        else:
+            blocks = [event]
+        told = self._hear(blocks, progress)
+        same = not begun and len(told) == 1 and len(told[0]) == end - at
+        return (None if same else told), end
+
     def _recall(self, event: bytes) -> bool:
         """Hear an event that means what one of an earlier stream meant; whether there is such a one."""
         if event == _LAST:
             self._ended = True
             return True
-        if self._quirks.usage_path:
-            # Usage might stand in what is not compared.
+        if event.endswith(_NESTED) or self.quirks.usage_path:
+            # It brings usage, or might do so where nothing is compared.
             return False
         envelope = self._envelope
         if not (envelope and event.startswith(envelope)):
@@ -144,11 +140,12 @@ class Listener:
                 self._finish(reason)
             return True
         found = self._plain.recall(event, _spoken, envelope)
-        if found is not None:
-            words, self._beside = found
-            self.content = True
-            self.said += self._beside + len(words)
-        return found is not None
+        if found is None:
+            return False
+        words, self._beside = found
+        self.content = True
+        self.said += self._beside + len(words)
+        return True
 
     def _hear(self, blocks: list[bytes], progress: int) -> list[bytes]:
         """Hear events up to an error; those for the client. One that is no mere comment sets `progress`."""
@@ -181,16 +178,16 @@ class Listener:
         for choice in chunk.choices or ():
             self._choice(choice)
         told = False
-        if chunk.usage not in heard.NOTHING or self._quirks.usage_path:
+        if chunk.usage not in heard.NOTHING or self.quirks.usage_path:
             told = self._hear_usage(chunk.usage, data)
         if not (told or name or self.error):
             self._learn(block, chunk, self.said - before)
-        return self.error is None and (bool(chunk.choices) or not (told and self._withhold))
+        return self.error is None and (bool(chunk.choices) or not (told and self.withhold_usage))
 
     def _learn(self, block: bytes, chunk: heard.HeardChunk, said: int) -> None:
         """Take in how an event looks that counted nothing but `said` characters, for those that look like it."""
         envelope = self._envelope
-        usual = envelope != b"" and block.startswith(envelope) and not self._quirks.usage_path
+        usual = envelope != b"" and block.startswith(envelope) and not self.quirks.usage_path
         if not said:
             if usual and (reason := heard.reason_alone(chunk)) is not None and block.endswith(b"\n\n"):
                 _silent.keep(block[len(envelope) :], reason)
@@ -219,12 +216,12 @@ class Listener:
             self.error = gave_up(reason)
         elif self.stop is None:
             self.stop = stop_of(reason)
-            self._ended = self._ended or self._quirks.ends_without_done
+            self._ended = self._ended or self.quirks.ends_without_done
 
     def _hear_usage(self, raw: Raw, data: bytes) -> bool:
-        usage = usage_of(raw, self._quirks)
-        if usage is None and self._quirks.usage_path and data:
-            usage = usage_at(data, self._quirks.usage_path, self._quirks)
+        usage = usage_of(raw, self.quirks)
+        if usage is None and self.quirks.usage_path and data:
+            usage = usage_at(data, self.quirks.usage_path, self.quirks)
         if usage is not None:
             self.usage = usage
         return usage is not None

@@ -69,7 +69,7 @@ def usage_of(wire: Raw | None, quirks: Quirks) -> Usage | None:
         said = _usage(wire)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    return _buckets(said, quirks, _reported(said, wire, quirks) if quirks.cost_path else None)
+    return _buckets(said, quirks, _reported(said, wire, quirks)) if quirks.cost_path else counted(said, quirks)
 
 
 def usage_at(document: bytes, path: str, quirks: Quirks) -> Usage | None:
