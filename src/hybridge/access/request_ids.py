@@ -35,9 +35,9 @@ class RequestIds:
         self._milliseconds = -1
         self._time = ""
 
-    def make(self, key_id: str) -> str:
-        """A new id for a request of that virtual key."""
-        milliseconds = self._now_us() // 1000
+    def make(self, key_id: str, now_us: int | None = None) -> str:
+        """A new id for a request of that virtual key; `now_us` for whoever has just looked at the clock."""
+        milliseconds = (self._now_us() if now_us is None else now_us) // 1000
         if milliseconds != self._milliseconds:
             self._milliseconds = milliseconds
             self._time = hex(_ABOVE | milliseconds)[3:]

@@ -19,7 +19,7 @@ from hybridge.money import Usage
 from hybridge.providers.auth import AUTH
 from hybridge.providers.passing import Passing
 from hybridge.providers.transport import Answer, HeaderBlock, HttpTransport, encode_headers
-from hybridge.types import EVERYTHING, Deployment, Needs, Request, Sink
+from hybridge.types import EVERYTHING, NO_QUIRKS, Deployment, Needs, Request, Sink, Timeouts
 
 #: More than this of an answer is not read into memory.
 ANSWER_LIMIT = 256 << 20
@@ -35,9 +35,13 @@ _ANSWER_HEADERS = tuple(
     (name, name.encode())
     for name in ("x-request-id", "request-id", "x-generation-id", "apim-request-id", "mistral-correlation-id")
 )
+_TRAVELS_BACK = frozenset(name for name, _ in _ANSWER_HEADERS)
 
 #: Types of an answer that is no stream, whatever was asked for.
 _WHOLE = ("application/json", "text/html")
+
+#: As a number: asking flags costs a call.
+_REASONING = Needs.REASONING.value
 
 _MOST_LINES = 1024
 _MOST_BLOCKS = 64
@@ -130,11 +134,17 @@ class Upstream:
             self._headers(call, line),
             outgoing.body,
             connect=timeouts.connect,
-            deadline=now + _patience(request, deployment) if request.stream else total,
+            deadline=now + _patience(request, line.thinks, timeouts) if request.stream else total,
             total=total,
         )
         try:
-            await self._hear(call, line.theirs, answer, sink, commit)
+            body = answer.at_once() if answer.status == 200 and not request.stream else None
+            if body is None:
+                await self._hear(call, line.theirs, answer, sink, commit)
+            else:
+                self._begin(call, answer)
+                self._whole(call, line.theirs, body, answer.headers)
+                commit(call)
         finally:
             answer.close()
 
@@ -153,10 +163,12 @@ class Upstream:
                 name=deployment.name,
                 stream=request.stream,
                 limits=deployment.limits,
-                quirks=surface.quirks,
+                # The one object, so that having none is known at a look.
+                quirks=surface.quirks if surface.quirks != NO_QUIRKS else NO_QUIRKS,
                 strip=GATEWAY_FIELDS.difference(surface.quirks.own_fields),
             ),
             tuple(name.encode() for name in names),
+            deployment.offers is not EVERYTHING and Needs.REASONING in deployment.offers,
         )
         if len(self._lines) >= _MOST_LINES:
             self._lines.clear()
@@ -173,15 +185,12 @@ class Upstream:
 
     async def _hear(self, call: Call, theirs: Dialect, answer: Answer, sink: Sink, commit: Commit) -> None:
         headers = answer.headers
-        call.status = answer.status
-        call.headers = tuple([(said, headers[name].encode()) for name, said in _ANSWER_HEADERS if name in headers])
+        self._begin(call, answer)
         if answer.status != 200:
             body = await answer.read(ERROR_LIMIT)
             error = theirs.provider.classify(answer.status, headers, body, self._now_s())
             error.headers = call.headers
             raise error
-        if "0" in headers.values():
-            self._heed(call, headers)
         if not call.request.stream or headers.get("content-type", "").startswith(_WHOLE):
             self._whole(call, theirs, await answer.read(ANSWER_LIMIT), headers)
             commit(call)
@@ -190,6 +199,15 @@ class Upstream:
         else:
             call.content_type = dialect(call.request.dialect).client.stream_content_type
             await self._relay(call, theirs, answer, sink, commit)
+
+    def _begin(self, call: Call, answer: Answer) -> None:
+        """Note what the head of the answer says."""
+        headers = answer.headers
+        call.status = answer.status
+        if not _TRAVELS_BACK.isdisjoint(headers):
+            call.headers = tuple([(said, headers[name].encode()) for name, said in _ANSWER_HEADERS if name in headers])
+        if call.status == 200 and "0" in headers.values():
+            self._heed(call, headers)
 
     def _heed(self, call: Call, headers: Mapping[str, str]) -> None:
         seconds = used_up(headers, self._now_s())
@@ -320,13 +338,15 @@ def _overheard(call: Call, theirs: Dialect, take: Callable[[bytes], bool]) -> Ca
 class _Line(Struct):
     """What is the same for all calls of a deployment in a dialect.
 
-    `names` are the client's headers that travel on; `blocks` are the headers of calls, by key and by those.
+    `names` are the client's headers that travel on; `thinks`: the model is known to; `blocks` are the headers of calls,
+    by key and by those that travel on.
     """
 
     theirs: Dialect
     url: str
     target: Target
     names: tuple[bytes, ...]
+    thinks: bool
     blocks: dict[tuple[str, tuple[tuple[bytes, bytes], ...]], HeaderBlock] = {}
 
 
@@ -349,9 +369,8 @@ def decoded(request: Request) -> Chat:
     return request.chat
 
 
-def _patience(request: Request, deployment: Deployment) -> float:
+def _patience(request: Request, thinks: bool, timeouts: Timeouts) -> float:
     """Seconds to wait for the first content of a stream: models that think are given longer."""
-    known_to_think = deployment.offers is not EVERYTHING and Needs.REASONING in deployment.offers
-    if Needs.REASONING in request.facts.needs or known_to_think:
-        return deployment.timeouts.first_token_reasoning
-    return deployment.timeouts.first_token
+    if thinks or request.facts.needs._value_ & _REASONING:
+        return timeouts.first_token_reasoning
+    return timeouts.first_token

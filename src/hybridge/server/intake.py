@@ -9,19 +9,33 @@ from hybridge.server.front import Front
 from hybridge.server.options import read_options
 from hybridge.types import Operation, Request
 
+_CHAT = Operation.CHAT
 
-async def take_in(front: Front, call: Call, dialect: Dialect, operation: Operation = Operation.CHAT) -> Request:
-    """Let the caller in, read the body and its facts; the call has its request's id from then on.
 
-    Raises `InvalidApiKey`, `Unavailable` (`draining`), `InvalidRequest` and its kin, `RequestTooLarge`, `ClientGone`.
+async def arrive(front: Front, call: Call) -> None:
+    """Wait for the body of a call that is not whole; whoever may not in is told so before.
+
+    Raises `InvalidApiKey`, `Unavailable` (`draining`), `RequestTooLarge`, `ClientGone`.
     """
-    key = front.keys.admit(call.secret() if front.keys.matter else None)
+    key = front.keys.admit(call.secret())
     call.request_id = front.ids.make(key.id)
     if front.traffic.draining:
-        raise Unavailable(
-            "this gateway is being stopped; send the request again in a moment", code="draining", retry_after=1
-        )
-    body = call.take(front.max_body) if call.whole else await call.body(front.max_body)
+        raise _draining()
+    call.pieces = [await call.body(front.max_body)]
+
+
+def take_in(front: Front, call: Call, dialect: Dialect, operation: Operation = _CHAT) -> Request:
+    """Let the caller in, read the body, which has arrived, and its facts; the call has its request's id from then on.
+
+    Raises `InvalidApiKey`, `Unavailable` (`draining`), `InvalidRequest` and its kin, `RequestTooLarge`.
+    """
+    key = front.keys.admit(call.secret() if front.keys.matter else None)
+    now_us = front.now_us()
+    if not call.request_id:
+        call.request_id = front.ids.make(key.id, now_us)
+    if front.traffic.draining:
+        raise _draining()
+    body = call.take(front.max_body)
     model = call.params.get("model")
     stream = None if model is None else call.params["verb"] == "streamGenerateContent"
     facts = dialect.client.read_facts(body, model, stream)
@@ -41,5 +55,10 @@ async def take_in(front: Front, call: Call, dialect: Dialect, operation: Operati
         options,
         call.headers,
         private,
-        front.now_us(),
+        now_us,
     )
+
+
+def _draining() -> Unavailable:
+    said = "this gateway is being stopped; send the request again in a moment"
+    return Unavailable(said, code="draining", retry_after=1)

@@ -15,7 +15,7 @@ from hybridge.dialects.foreign import LOST
 from hybridge.dialects.makers import SIGNING, maker_of
 from hybridge.dialects.openai.outgoing import limit_name
 from hybridge.dialects.openai.reasoning import Detail, origin_of, stop_thinking
-from hybridge.types import Facts
+from hybridge.types import NO_QUIRKS, Facts
 
 _encode = msgspec.json.Encoder().encode
 _objects: Callable[[Raw], list[dict[str, Any]]] = msgspec.json.Decoder(list[dict[str, Raw]]).decode
@@ -40,7 +40,8 @@ def adapt(facts: Facts, target: Target) -> Outgoing:
         dropped += _clamp(fields, facts, target, target.max_tokens)
     if facts.stream and not facts.include_usage and not target.quirks.no_stream_options:
         fields["stream_options"] = {**_options(fields.get("stream_options")), "include_usage": True}
-    dropped += quirks.apply(fields, target.quirks)
+    if target.quirks is not NO_QUIRKS:
+        dropped += quirks.apply(fields, target.quirks)
     return Outgoing(_encode(fields), tuple(dict.fromkeys(dropped)) if dropped else ())
 
 

@@ -90,6 +90,13 @@ class Answer(Framing):
         """Whoever relays wants more."""
         return self._take is not None
 
+    def at_once(self) -> bytes | None:
+        """The whole body, where all of it came in one piece; `None` where it has to be `read`."""
+        pieces = self._pieces
+        if self._whole and len(pieces) == 1 and self._decoder is None:
+            return pieces.pop()
+        return None
+
     async def read(self, limit: int) -> bytes:
         """The whole body. Raises `TooLarge` beyond `limit` bytes, and what `chunk` raises."""
         if self._decoder is not None:

@@ -10,7 +10,7 @@ from hybridge.server.call import Call
 from hybridge.server.discreet import discreet
 from hybridge.server.endpoints.array import ArraySink
 from hybridge.server.front import Front
-from hybridge.server.intake import take_in
+from hybridge.server.intake import arrive, take_in
 from hybridge.server.keep_alive import KeepAlive
 from hybridge.server.sink import HttpSink
 from hybridge.types import Request, Sink
@@ -20,7 +20,9 @@ log = logging.getLogger("hybridge.server")
 
 async def chat(front: Front, call: Call, dialect: Dialect, *, as_array: bool = False) -> None:
     """Answer a chat, a stream `as_array` where that is wanted; once its head is out, an error is its last event."""
-    request = await take_in(front, call, dialect)
+    if not call.whole:
+        await arrive(front, call)
+    request = take_in(front, call, dialect)
     if not request.stream:
         await front.exchange.run(request, HttpSink(call, request, front.rates, reveal=front.reveal))
         return

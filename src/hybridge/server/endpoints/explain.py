@@ -10,12 +10,14 @@ from hybridge.routing.explain import explain as explained
 from hybridge.server.call import Call
 from hybridge.server.discreet import discreet
 from hybridge.server.front import Front
-from hybridge.server.intake import take_in
+from hybridge.server.intake import arrive, take_in
 
 
 async def explain(front: Front, call: Call, dialect: Dialect) -> None:
     """The same body as a chat request, the plan as the answer."""
-    request = await take_in(front, call, dialect)
+    if not call.whole:
+        await arrive(front, call)
+    request = take_in(front, call, dialect)
     found = front.router.consider(request)
     if not front.reveal and found.error is not None:
         found = replace(found, error=discreet(found.error))
