@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from math import inf
 
-from httptools import HttpParserError, HttpParserUpgrade
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from hybridge.errors import ConnectionLost, MalformedAnswer, ProviderError, Silent, TooLarge
 from hybridge.providers.transport.connection import Connection
@@ -18,39 +19,36 @@ HIGH_WATER = 256 * 1024
 WRITE_PIECE = 128 * 1024
 
 
-class Answer(Framing):
+class Answer(Framing, eq=False):
     """One answer; `hybridge.types.Answer` says what its public members mean. The `on_…` are for the parser alone.
 
     `headers` are lower case, repeated ones joined by a comma, cookies left out. Once whole, the connection goes back
     to its pool by itself. While nobody reads, at most `HIGH_WATER` and one read of the loop lie in memory.
     """
 
-    __slots__ = (
-        "_barren",
-        "_connection",
-        "_error",
-        "_paused",
-        "_raised",
-        "_sending",
-        "_take",
-        "_total",
-        "_waiter",
-        "_wanted",
-        "deadline",
-    )
+    deadline: float = inf
+    _total: float = inf
+    _connection: Connection | None = None
+    _waiter: asyncio.Future[None] | None = None
+    _error: ProviderError | None = None
+    _barren: int = 0
+    _wanted: int = 0
+    _paused: bool = False
+    _sending: bool = False
+    _take: Callable[[bytes], bool] | None = None
+    _raised: BaseException | None = None
 
-    def __init__(self, connection: Connection, head_only: bool, deadline: float, total: float) -> None:
-        Framing.__init__(self, connection.home.origin, head_only)
-        self._connection: Connection | None = connection
-        self.deadline = deadline if deadline < total else total
-        self._total = total
-        self._waiter: asyncio.Future[None] | None = None
-        self._error: ProviderError | None = None
-        self._barren = self._wanted = 0
-        self._paused = self._sending = False
-        self._take: Callable[[bytes], bool] | None = None
-        self._raised: BaseException | None = None
-        connection.reader = self
+    @classmethod
+    def on(cls, connection: Connection, head_only: bool, deadline: float, total: float) -> Answer:
+        """The answer that is to come on a connection. It and its parser hold each other until it is whole."""
+        answer = cls(connection.home.origin, head_only)
+        answer.deadline = deadline if deadline < total else total
+        answer._total = total
+        answer._connection = connection
+        answer.on_body = answer._pieces.append
+        answer._parser = HttpResponseParser(answer)
+        connection.reader = answer
+        return answer
 
     def __repr__(self) -> str:
         state = "whole" if self._whole else "failed" if self._error else "under way"

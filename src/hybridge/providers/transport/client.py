@@ -124,7 +124,7 @@ class HttpTransport:
         pool = target.pool
         connection = pool.take() or await self._open(pool, connect, min(deadline, total))
         while True:
-            answer = Answer(connection, method == "HEAD", deadline, total)
+            answer = Answer.on(connection, method == "HEAD", deadline, total)
             try:
                 connection.transport.write(wire)
                 if rest:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 
 from httptools import HttpResponseParser
+from msgspec import Struct
 
 from hybridge.errors import MalformedAnswer, ProviderError
 from hybridge.providers.transport.decode import Decoder
@@ -17,45 +18,27 @@ _MOST_NAMES = 1024
 _names: dict[bytes, str] = {}
 
 
-class Framing:
+class Framing(Struct, eq=False):
     """The callbacks of httptools, and what they find out.
 
     llhttp refuses most that could be read in two ways (two lengths, length and chunks, folded lines, bare CR or LF,
     odd chunk sizes); what it lets pass is refused here. Raises `MalformedAnswer` into the parser.
     """
 
-    __slots__ = (
-        "_decoder",
-        "_fields",
-        "_framed",
-        "_head_only",
-        "_keep",
-        "_length",
-        "_origin",
-        "_parser",
-        "_pieces",
-        "_received",
-        "_whole",
-        "headers",
-        "on_body",
-        "status",
-    )
-
-    def __init__(self, origin: object, head_only: bool) -> None:
-        self.status = 0
-        self._fields: dict[str, str] = {}
-        # The same mapping, for those who only read it.
-        self.headers: Mapping[str, str] = self._fields
-        self._origin = origin
-        self._head_only = head_only
-        self._pieces: list[bytes] = []
-        # Called for every piece of every stream: the list's own method saves a Python frame each time.
-        self.on_body = self._pieces.append
-        self._decoder: Decoder | None = None
-        self._length = -1
-        self._received = 0
-        self._framed = self._keep = self._whole = False
-        self._parser: HttpResponseParser | None = HttpResponseParser(self)
+    _origin: object
+    _head_only: bool
+    status: int = 0
+    headers: dict[str, str] = {}
+    _pieces: list[bytes] = []
+    #: Called for every piece of every stream: the list's own method, which saves a Python frame each time.
+    on_body: Callable[[bytes], None] | None = None
+    _decoder: Decoder | None = None
+    _length: int = -1
+    _received: int = 0
+    _framed: bool = False
+    _keep: bool = False
+    _whole: bool = False
+    _parser: HttpResponseParser | None = None
 
     def on_message_begin(self) -> None:
         """httptools: a status line begins."""
@@ -67,7 +50,7 @@ class Framing:
         if self.status:
             return
         key = _names.get(name) or _learn(name)
-        fields = self._fields
+        fields = self.headers
         if key in fields:
             fields[key] += ", " + value.decode("latin-1")
         elif key != "set-cookie":
@@ -86,7 +69,7 @@ class Framing:
         elif status in _BODILESS:
             self._framed = True
         else:
-            fields = self._fields
+            fields = self.headers
             if "content-length" in fields:
                 self._framed = True
                 self._length = int(fields["content-length"])
@@ -104,13 +87,13 @@ class Framing:
 
     def _measure(self) -> None:
         """So much came in one read that the head alone may be too long."""
-        if sum(len(name) + len(value) for name, value in self._fields.items()) > LONGEST_HEAD:
+        if sum(len(name) + len(value) for name, value in self.headers.items()) > LONGEST_HEAD:
             raise MalformedAnswer(f"{self._origin}: the head of the answer is longer than {LONGEST_HEAD} bytes")
 
     def _interim(self, status: int) -> None:
         if status < 100:
             raise MalformedAnswer(f"{self._origin}: status {status} was not asked for")
-        self._fields.clear()
+        self.headers.clear()
 
     def _transferred(self, coding: str) -> None:
         self._framed = True
@@ -122,7 +105,7 @@ class Framing:
         if encoding not in ("", "identity"):
             self._decoder = Decoder(encoding)
             # It counts the encoded bytes, which nobody gets to see.
-            self._fields.pop("content-length", None)
+            self.headers.pop("content-length", None)
 
     def _malformed(self, exc: Exception | None, said: str = "") -> ProviderError:
         if exc is not None and isinstance(exc.__context__, ProviderError):
