@@ -71,7 +71,7 @@ def _milliseconds(context: click.Context, parameter: click.Parameter, text: str)
     "--into", type=click.Path(dir_okay=False, path_type=Path), metavar="PAGE.md", help="Put the tables there."
 )
 @click.pass_context
-def simulate(context: click.Context, dialect: str, reliability: bool, **given: Any) -> None:
+def simulate(context: click.Context, /, dialect: str, reliability: bool, **given: Any) -> None:
     """Simulated providers: real HTTP servers with set latencies, token rates and failures, until they are stopped.
 
     One line per provider says where it listens.

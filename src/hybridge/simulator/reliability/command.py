@@ -8,10 +8,11 @@ from itertools import chain
 from hybridge.simulator.reliability import scenarios, steady
 from hybridge.simulator.reliability.rows import Row
 
+SCENES = scenarios.scenes()
 #: How many rows there are.
-COUNT = len(steady.CASES) + len(scenarios.SCENARIOS)
+COUNT = len(steady.CASES) + len(SCENES)
 
 
 def rows(requests: int, seed: int) -> Iterator[Row]:
     """Those of steady weather, of about so many requests each, then the scenarios, whose length is their own."""
-    return chain(steady.rows(requests / steady.RATE, seed), scenarios.rows(seed))
+    return chain(steady.rows(requests / steady.RATE, seed), scenarios.rows(seed, SCENES))

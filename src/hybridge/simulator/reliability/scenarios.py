@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from statistics import median
 
 from msgspec import Struct
@@ -14,7 +15,7 @@ from hybridge.simulator.reliability.tally import DEADLINE, Lost
 
 #: Legs that are well fail so often.
 WELL = Failures(0.001)
-#: Each outage happens so many times, and the worst counts; seconds before each and after the last.
+#: Each outage happens so many times by default, and the worst counts; seconds before each and after the last.
 TIMES, BETWEEN = 5, 240.0
 MINUTE = 60.0
 
@@ -27,9 +28,9 @@ class Scenario(Struct, frozen=True):
     bars: Callable[[Run, Played], list[Bar]]
 
 
-def rows(seed: int, scenarios: Sequence[Scenario] | None = None) -> Iterator[Row]:
-    """A row for each scenario, all of them by default."""
-    for scenario in SCENARIOS if scenarios is None else scenarios:
+def rows(seed: int, scenes: Sequence[Scenario]) -> Iterator[Row]:
+    """A row for each of them."""
+    for scenario in scenes:
         run = scenario.run
         run = Run(run.policy, run.legs, run.rate, run.seconds, f"{seed}, {scenario.name}", run.malformed)
         played = play(run)
@@ -38,13 +39,14 @@ def rows(seed: int, scenarios: Sequence[Scenario] | None = None) -> Iterator[Row
         yield made
 
 
-def _down(minutes: float, deadly: float, hanging: float) -> Failures:
+def _down(times: int, minutes: float, deadly: float, hanging: float) -> Failures:
     length = minutes * MINUTE
-    starts = [BETWEEN + number * (BETWEEN + length) for number in range(TIMES)]
+    starts = [BETWEEN + number * (BETWEEN + length) for number in range(times)]
     return Failures(WELL.single, tuple((start, start + length) for start in starts), deadly, hanging)
 
 
 def _outage(  # noqa: PLR0913 - they are what a scene is made of
+    times: int,
     name: str,
     dead: int,
     legs: int,
@@ -57,7 +59,7 @@ def _outage(  # noqa: PLR0913 - they are what a scene is made of
     policy: PolicyName = "ours",
 ) -> Scenario:
     """The first legs are dead again and again."""
-    down = _down(minutes, deadly, hanging)
+    down = _down(times, minutes, deadly, hanging)
     seconds = down.outages[-1][1] + BETWEEN
     return Scenario(name, Run(policy, (down,) * dead + (WELL,) * (legs - dead), rate, seconds, ""), bars)
 
@@ -117,32 +119,35 @@ def _unmoved(run: Run, played: Played) -> list[Bar]:
     ]
 
 
-def _malformed(share: float) -> Scenario:
-    run = Run("ours", (WELL, WELL), 2.0, 20_000.0, "", share)
+def _malformed(times: int, share: float) -> Scenario:
+    run = Run("ours", (WELL, WELL), 2.0, 4000.0 * times, "", share)
     return Scenario(f"{share:.0%} of the requests are malformed, 2/s", run, _unmoved)
 
 
-def _steady_failures(rate: float) -> Scenario:
-    run = Run("ours", (Failures(0.005), Failures(0.005)), rate, 20_000 / rate, "")
+def _single_failures(times: int, rate: float) -> Scenario:
+    run = Run("ours", (Failures(0.005), Failures(0.005)), rate, 4000 * times / rate, "")
     return Scenario(f"two 99.5% legs, no outage, {rate:g}/s", run, _unmoved)
 
 
-SCENARIOS: tuple[Scenario, ...] = (
-    *map(_malformed, (0.02, 0.1, 0.3)),
-    *map(_steady_failures, (0.1, 1.0, 10.0)),
-    _outage("1 of 2 legs down 10 min, errors, 5/s", 1, 2, 10, 5, _few_calls),
-    _outage("1 of 3 legs down 10 min, errors, 5/s", 1, 3, 10, 5, _few_calls),
-    _outage("2 of 3 legs down 10 min, errors, 5/s", 2, 3, 10, 5, _few_calls),
-    _outage("1 of 2 legs down 10 min, hanging, 5/s", 1, 2, 10, 5, _few_beyond_the_first, hanging=1.0),
-    _outage("1 of 3 legs down 10 min, hanging, 5/s", 1, 3, 10, 5, _few_beyond_the_first, hanging=1.0),
-    _outage("1 of 2 legs down 20 min, hanging, 2/s", 1, 2, 20, 2, _small_share, hanging=1.0),
-    _outage("1 of 2 legs down 20 min, hanging, 20/s", 1, 2, 20, 20, _small_share, hanging=1.0),
-    _outage("1 of 3 legs down 20 min, hanging, 20/s", 1, 3, 20, 20, _small_share, hanging=1.0),
-    _outage("1 of 2 legs down 20 min, hanging, 20/s", 1, 2, 20, 20, _small_share, hanging=1.0, policy="ours+hedge"),
-    _outage("onset, 98% fail, 20/s", 1, 2, 5, 20, _nobody_lost, deadly=DEADLY, hanging=HANGING),
-    _outage("onset, half fail, 20/s", 1, 2, 5, 20, _nobody_lost, deadly=0.5, hanging=HANGING),
-    _outage("all 2 legs down 5 min, errors, 10/s", 2, 2, 5, 10, _no_storm),
-    _outage("all 3 legs down 5 min, errors, 10/s", 3, 3, 5, 10, _no_storm),
-    _outage("all 2 legs down 5 min, hanging, 10/s", 2, 2, 5, 10, _no_storm, hanging=1.0),
-    _outage("all 3 legs down 5 min, hanging, 10/s", 3, 3, 5, 10, _no_storm, hanging=1.0),
-)
+def scenes(times: int = TIMES) -> tuple[Scenario, ...]:
+    """All of them, in order; each outage so many times, and what has no outages as much longer."""
+    outage = partial(_outage, times)
+    return (
+        *map(partial(_malformed, times), (0.02, 0.1, 0.3)),
+        *map(partial(_single_failures, times), (0.1, 1.0, 10.0)),
+        outage("1 of 2 legs down 10 min, errors, 5/s", 1, 2, 10, 5, _few_calls),
+        outage("1 of 3 legs down 10 min, errors, 5/s", 1, 3, 10, 5, _few_calls),
+        outage("2 of 3 legs down 10 min, errors, 5/s", 2, 3, 10, 5, _few_calls),
+        outage("1 of 2 legs down 10 min, hanging, 5/s", 1, 2, 10, 5, _few_beyond_the_first, hanging=1.0),
+        outage("1 of 3 legs down 10 min, hanging, 5/s", 1, 3, 10, 5, _few_beyond_the_first, hanging=1.0),
+        outage("1 of 2 legs down 20 min, hanging, 2/s", 1, 2, 20, 2, _small_share, hanging=1.0),
+        outage("1 of 2 legs down 20 min, hanging, 20/s", 1, 2, 20, 20, _small_share, hanging=1.0),
+        outage("1 of 3 legs down 20 min, hanging, 20/s", 1, 3, 20, 20, _small_share, hanging=1.0),
+        outage("1 of 2 legs down 20 min, hanging, 20/s", 1, 2, 20, 20, _small_share, hanging=1.0, policy="ours+hedge"),
+        outage("onset, 98% fail, 20/s", 1, 2, 5, 20, _nobody_lost, deadly=DEADLY, hanging=HANGING),
+        outage("onset, half fail, 20/s", 1, 2, 5, 20, _nobody_lost, deadly=0.5, hanging=HANGING),
+        outage("all 2 legs down 5 min, errors, 10/s", 2, 2, 5, 10, _no_storm),
+        outage("all 3 legs down 5 min, errors, 10/s", 3, 3, 5, 10, _no_storm),
+        outage("all 2 legs down 5 min, hanging, 10/s", 2, 2, 5, 10, _no_storm, hanging=1.0),
+        outage("all 3 legs down 5 min, hanging, 10/s", 3, 3, 5, 10, _no_storm, hanging=1.0),
+    )
