@@ -107,3 +107,9 @@ def test_nothing_may_stand_around_it() -> None:
     made = ids().make("app")
     for wrong in (f" {made}", f"{made} ", f"{made}\n", made.upper(), made.removeprefix("req_"), f"{made}0"):
         assert not ids().is_ours(wrong, "app"), wrong
+
+
+def test_whoever_has_looked_at_the_clock_tells_the_time() -> None:
+    made = ids().make("app", 1_234_000)
+    assert int(made[4:16], 16) == 1234
+    assert ids().is_ours(made, "app")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hybridge.dialects.plain import Examples, Plain, text_of, texts_of
 
@@ -88,6 +90,16 @@ def test_another_frame_is_not_known(other: bytes) -> None:
     assert plain.run(other, 0) == ([], 0)
     assert plain.run(event(b"a") * 2 + other + event(b"b"), 0)[0][:1] == [b"a"]
     assert plain.run(other + event(b"b"), len(other)) == ([b"b"], len(other + event(b"b")))
+
+
+@given(st.lists(st.from_regex(rb"[a-z ]{1,9}", fullmatch=True), min_size=1, max_size=9), st.booleans())
+def test_words_are_counted_by_what_stands_around_them(words: list[bytes], padded: bool) -> None:
+    more = b',"p":"%b"' if padded else b""
+    plain = learnt(event(b"first", more % b"xy" if padded else b""))
+    chunk = b"".join([event(said, more % (b"x" * at) if padded else b"") for at, said in enumerate(words)])
+    found, end = plain.run(chunk + b"data: [DONE]\n\n", 0)
+    assert (found, end) == (words, len(chunk))
+    assert plain.said(found, end) == len(b"".join(words))
 
 
 @pytest.mark.parametrize("name", [b"obfuscation", b"p"])

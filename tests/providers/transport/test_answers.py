@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -51,6 +52,33 @@ async def test_read_does_not_wait_for_what_came_with_the_head(transport: HttpTra
     with pytest.raises(StopIteration) as done:
         reading.send(None)
     assert done.value.value == b"hello world"
+
+
+@pytest.mark.parametrize(
+    ("pieces", "found"),
+    [
+        ((LENGTH,), b"hello world"),
+        ((INTERIM,), b"hello world"),
+        ((LENGTH[:-11], LENGTH[-11:]), None),
+        ((LENGTH[:-1], LENGTH[-1:]), None),
+        ((CHUNKS,), None),
+        ((LENGTH.replace(b"11", b"0")[:-11],), None),
+    ],
+)
+async def test_at_once_is_only_what_is_whole_and_in_one_piece(
+    transport: HttpTransport, serve: Serve, pieces: tuple[bytes, ...], found: bytes | None
+) -> None:
+    answer = await post(transport, (await serve(saying(*pieces))).url)
+    assert answer.at_once() == found
+    assert await answer.read(11) == (b"" if found or b"Length: 0" in pieces[0] else b"hello world")
+
+
+async def test_nothing_encoded_is_taken_at_once(transport: HttpTransport, serve: Serve) -> None:
+    body = gzip.compress(b"hello world")
+    head = b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: %d\r\n\r\n" % len(body)
+    answer = await post(transport, (await serve(saying(head + body))).url)
+    assert answer.at_once() is None
+    assert await answer.read(11) == b"hello world"
 
 
 @pytest.mark.parametrize("wire", [LENGTH, CHUNKS, INTERIM])
