@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from hybridge.money import Usage, cost_nano_usd, reported_cost_nano_usd
+from hybridge.money import NANO, Usage, cost_nano_usd, reported_cost_nano_usd
 from hybridge.types import Attempt, CostSource, Deployment
+
+#: A million USD for one call is no bill but nonsense of the provider's; sums of less stay exact in the database.
+MOST_NANO_USD = 1_000_000 * NANO
 
 
 def settle(attempt: Attempt, deployment: Deployment, estimate: Usage | None = None) -> None:
@@ -13,7 +16,7 @@ def settle(attempt: Attempt, deployment: Deployment, estimate: Usage | None = No
 
     `estimate` is what it consumed where it was cut short (see `cut_short`); it becomes the attempt's usage. The
     provider's own bill wins over the price. A failure that consumed nothing costs nothing; a success of which nobody
-    says what it consumed is unpriced.
+    says what it consumed is unpriced, and so is one that would cost more than anything does, or less than nothing.
     """
     usage = attempt.usage
     price = deployment.price
@@ -29,8 +32,17 @@ def settle(attempt: Attempt, deployment: Deployment, estimate: Usage | None = No
             # What `cost_of` would say, said straight: nearly every attempt is of this kind.
             attempt.cost_nano_usd = cost_nano_usd(price, usage, deployment.terms)
             attempt.cost_source = "computed"
+            if attempt.cost_nano_usd > MOST_NANO_USD:
+                _disbelieve(attempt)
             return
     attempt.cost_nano_usd, attempt.cost_source = cost_of(usage, deployment, estimated=estimate is not None)
+    if attempt.cost_nano_usd is not None and not 0 <= attempt.cost_nano_usd <= MOST_NANO_USD:
+        _disbelieve(attempt)
+
+
+def _disbelieve(attempt: Attempt) -> None:
+    attempt.usage = None
+    attempt.cost_nano_usd, attempt.cost_source = None, "unpriced"
 
 
 def cost_of(usage: Usage, deployment: Deployment, *, estimated: bool = False) -> tuple[int | None, CostSource]:

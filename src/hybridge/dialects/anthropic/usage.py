@@ -48,16 +48,16 @@ def usage_of(raw: Raw, quirks: Quirks = NO_QUIRKS) -> Usage | None:
 
 
 def _usage(counts: _Counts, reported: int | None) -> Usage:
-    written, written_1h = counts.cache_creation_input_tokens or 0, 0
+    written, written_1h = max(0, counts.cache_creation_input_tokens or 0), 0
     if (created := counts.cache_creation) is not None:
-        written_1h = created.ephemeral_1h_input_tokens or 0
+        written_1h = max(0, created.ephemeral_1h_input_tokens or 0)
         written = max(written, written_1h + (created.ephemeral_5m_input_tokens or 0))
-    output, thinking = counts.output_tokens or 0, 0
+    output, thinking = max(0, counts.output_tokens or 0), 0
     if counts.output_tokens_details is not None:
-        thinking = min(counts.output_tokens_details.thinking_tokens or 0, output)
+        thinking = min(max(0, counts.output_tokens_details.thinking_tokens or 0), output)
     return Usage(
-        counts.input_tokens or 0,
-        counts.cache_read_input_tokens or 0,
+        max(0, counts.input_tokens or 0),
+        max(0, counts.cache_read_input_tokens or 0),
         written - written_1h,
         written_1h,
         output - thinking,

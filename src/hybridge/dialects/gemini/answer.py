@@ -159,7 +159,7 @@ def usage_of(found: UsageMetadata | None) -> Usage | None:
     """Disjoint buckets; `None` where nothing is counted."""
     if found is None or not found.counts():
         return None
-    cached = found.cached_content_token_count or 0
+    cached = max(0, found.cached_content_token_count or 0)
     prompt = (found.prompt_token_count or 0) + (found.tool_use_prompt_token_count or 0)
     spoken = found.candidates_token_count or 0
     heard = audio = image = 0
@@ -175,7 +175,7 @@ def usage_of(found: UsageMetadata | None) -> Usage | None:
         input=fresh if fresh > 0 else 0,
         cache_read=cached,
         output=spoken - heard if spoken > heard else 0,
-        reasoning=found.thoughts_token_count or 0,
+        reasoning=max(0, found.thoughts_token_count or 0),
         audio_input=audio,
         audio_output=heard,
         image=image,
@@ -201,7 +201,7 @@ def _fresh(
 def _count(details: list[ModalityCount] | None, modalities: tuple[str, ...]) -> int:
     if not details:
         return 0
-    return sum(detail.token_count for detail in details if detail.modality in modalities)
+    return sum(max(0, detail.token_count) for detail in details if detail.modality in modalities)
 
 
 def usage_metadata(usage: Usage) -> dict[str, object]:
