@@ -60,11 +60,16 @@ def _told(kind: str, seed: int, shares: list[Share]) -> bool:
         print(f"  {count:9,}  {said}")
     for share in shares:
         if share.memory:
-            print("  memory:", ", ".join(f"{cases:,}: {mb:.0f} MB" for cases, mb in share.memory[:: len(share.memory) // 6 + 1]))
+            print(
+                "  memory:",
+                ", ".join(f"{cases:,}: {mb:.0f} MB" for cases, mb in share.memory[:: len(share.memory) // 6 + 1]),
+            )
     for failure in failures[:_SHOWN]:
         print(f"wrong: {failure.said}", file=sys.stderr)
         if failure.number >= 0:
-            print(f"  alone: python -m fuzz --seed {seed} --only {failure.kind} --case {failure.number}", file=sys.stderr)
+            print(
+                f"  alone: python -m fuzz --seed {seed} --only {failure.kind} --case {failure.number}", file=sys.stderr
+            )
     grown = [share for share in shares if _grown(share) > _MOST_MB]
     for share in grown:
         print(f"wrong: memory grew by {_grown(share):.0f} MB", file=sys.stderr)

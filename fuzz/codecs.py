@@ -14,13 +14,28 @@ from hybridge.chat import CONTENT, Event, Failed, Finish, Reply, StopReason, Tex
 from hybridge.dialects import dialect
 from hybridge.dialects.codec import Relay, Target, Translation, verdict
 from hybridge.dialects.gemini import ArrayWriter
-from hybridge.errors import GatewayError, InternalError, MalformedAnswer, ProviderError
+from hybridge.errors import EmptyAnswer, GatewayError, InternalError, MalformedAnswer, ProviderError
 from hybridge.server.options import read_options
 from hybridge.types import NO_QUIRKS, Operation
 
 _NAMES = {"openai": "gpt-4o-mini", "anthropic": "claude-3-7-sonnet-20250219", "gemini": "gemini-2.5-flash"}
 _STATUSES = (400, 401, 402, 403, 404, 408, 409, 413, 422, 429, 500, 502, 503, 504, 529, 418, 302, 204, 999)
-_RETRY_AFTER = ("1", "-5", "1e99", "nan", "inf", "9" * 400, "", "Fri, 31 Dec 9999 23:59:59 GMT", "yesterday", "0x10", "١")
+_RETRY_AFTER = (
+    "1",
+    "-5",
+    "1e99",
+    "nan",
+    "inf",
+    "9" * 400,
+    "",
+    "Fri, 31 Dec 9999 23:59:59 GMT",
+    "yesterday",
+    "0x10",
+    "١",
+)
+
+
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 class Wrong(Exception):
@@ -72,14 +87,16 @@ def _request(name: str, body: bytes, chance: Random) -> None:
             if other == name:
                 sent = provider.adapt(facts, target).body
             else:
-                images = {url: ("image/png", "AAAA") for url in provider.images_to_fetch(chat)}
+                images = dict.fromkeys(provider.images_to_fetch(chat), ("image/png", "AAAA"))
                 sent = provider.encode_request(chat, msgspec.structs.replace(target, images=images)).body
         except GatewayError as error:
             _told(error)
-        except ProviderError:
+        except (ProviderError, *_UNREADABLE):
+            # What is unreadable inside of what nobody reads before is told by who calls.
             pass
         else:
-            _json(sent, f"request to {other}")
+            # Text that is none passes where it stands in what is passed on as it is.
+            _json(sent.decode("utf-8", "replace").encode(), f"request to {other}")
 
 
 def _told(error: GatewayError) -> None:
@@ -91,7 +108,7 @@ def _reply(name: str, body: bytes, chance: Random) -> None:
     provider = dialect(name).provider
     peek = reply = None
     said: list[str] = []
-    malformed = False
+    strict = False
     try:
         peek = provider.peek_reply(body, NO_QUIRKS)
     except ProviderError as error:
@@ -100,10 +117,10 @@ def _reply(name: str, body: bytes, chance: Random) -> None:
         reply = provider.decode_reply(body, NO_QUIRKS)
     except ProviderError as error:
         said.append(f"decode: {error!r}")
-        malformed = isinstance(error, MalformedAnswer)
+        strict = isinstance(error, (MalformedAnswer, EmptyAnswer))
     if peek is None and reply is not None:
         raise Wrong(f"only the listener fails: {said}")
-    if peek is not None and reply is None and not malformed:
+    if peek is not None and reply is None and not strict:
         raise Wrong(f"only the decoder fails: {said}")
     if peek is None or reply is None:
         return
@@ -116,8 +133,8 @@ def _reply(name: str, body: bytes, chance: Random) -> None:
 
 
 def _plain(stop: StopReason | None) -> StopReason | None:
-    """A stop reason as far as a listener hears it: it does not look whether a tool was called."""
-    return StopReason.STOP if stop in (None, StopReason.TOOL_CALLS) else stop
+    """A stop reason as far as a listener hears it: it does not look at calls and refusals."""
+    return StopReason.STOP if stop in (None, StopReason.TOOL_CALLS, StopReason.REFUSAL) else stop
 
 
 def _again(other: str, encoded: bytes, reply: Reply) -> None:
@@ -136,9 +153,15 @@ def _words(reply: Reply) -> str:
 
 
 def _error(name: str, body: bytes, chance: Random) -> None:
-    headers = {"retry-after": chance.choice(_RETRY_AFTER), "date": chance.choice(("", "x", "Thu, 01 Jan 1970 00:00:00 GMT"))}
+    headers = {
+        "retry-after": chance.choice(_RETRY_AFTER),
+        "date": chance.choice(("", "x", "Thu, 01 Jan 1970 00:00:00 GMT")),
+    }
     if chance.random() < 0.3:
-        headers = {"retry-after-ms": chance.choice(_RETRY_AFTER), "x-ratelimit-reset-requests": chance.choice(_RETRY_AFTER)}
+        headers = {
+            "retry-after-ms": chance.choice(_RETRY_AFTER),
+            "x-ratelimit-reset-requests": chance.choice(_RETRY_AFTER),
+        }
     error = dialect(name).provider.classify(chance.choice(_STATUSES), headers, body, chance.choice((None, 1e9)))
     if not isinstance(error, ProviderError):
         raise Wrong(f"{error!r} is no ProviderError")
@@ -159,7 +182,8 @@ class _Heard:
         self.out = b"".join((*out, last))
         self.failed = relay.error is not None
         self.why = repr(relay.error)
-        self.gist = (relay.content, relay.stop, relay.usage, relay.said)
+        #: Without the characters counted: what is no text counts otherwise where it is cut.
+        self.gist = (relay.content, relay.stop, relay.usage)
 
 
 def _stream(name: str, stream: bytes, chance: Random) -> None:
@@ -176,10 +200,13 @@ def _stream(name: str, stream: bytes, chance: Random) -> None:
     split = _gist(_events(name, pieces(stream, chance)))
     if decoded != split:
         raise Wrong(f"decoded whole {decoded}, in pieces {split}")
-    # A decoder must understand what a listener may pass on: it alone may find it malformed.
+    # A decoder must understand what a listener may pass on: it alone may find it malformed, or nothing in it.
     malformed = any(isinstance(event, Failed) and isinstance(event.error, MalformedAnswer) for event in events[0])
-    heard = whole.gist[0], _plain(whole.gist[1])
-    if not malformed and (decoded[0] != whole.failed or (not whole.failed and (decoded[1], _plain(decoded[2])) != heard)):
+    content, stop = whole.gist[0], _plain(whole.gist[1])
+    nothing = malformed or (content and not decoded[1])
+    if not nothing and (
+        decoded[0] != whole.failed or (not whole.failed and (decoded[1], _plain(decoded[2])) != (content, stop))
+    ):
         raise Wrong(f"the listener heard {whole.gist} {whole.why}, the decoder {decoded}")
     for other in DIALECTS:
         if other != name:
@@ -218,7 +245,7 @@ def _translated(name: str, other: str, stream: bytes, decoded: tuple[Any, ...], 
     check_stream(other, heard.out, complete=not heard.failed)
     if heard.failed != decoded[0]:
         raise Wrong(f"translated to {other}: {heard.why}; decoded: {decoded}")
-    if heard.failed:
+    if heard.failed or not decoded[1]:
         return
     again = _gist(_events(other, [heard.out]))
     if again[0] or again[3] != decoded[3]:
@@ -238,7 +265,11 @@ def check_stream(name: str, octets: bytes, *, complete: bool) -> None:
         for line in event.split(b"\n"):
             if line.startswith(b"data: ") and line != b"data: [DONE]":
                 _json(line[6:], f"an event in {name}")
-            elif line and not line.startswith((b"event: ", b"data: [DONE]")) and not (line[:1] == b":" and name != "gemini"):
+            elif (
+                line
+                and not line.startswith((b"event: ", b"data: [DONE]"))
+                and not (line[:1] == b":" and name != "gemini")
+            ):
                 raise Wrong(f"no line of an event: {line[:100]!r}")
 
 

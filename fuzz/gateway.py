@@ -8,6 +8,7 @@ import logging
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 from random import Random
 from typing import Any
 from urllib.parse import urlsplit
@@ -117,7 +118,8 @@ class _Lane:
                 if len(asked.pieces) > 1:
                     await asyncio.sleep(0)
             if not asked.whole:
-                return await self._nonsense()
+                await self._nonsense()
+                return None
             head = await wire.read_answer(self._reader)
             body = b"".join([piece async for piece in wire.body(self._reader, head)])
         except BaseException:
@@ -169,8 +171,8 @@ class _House:
                 said = f"it hangs: nothing for {BOUND_S:.0f} s"
             except Exception as error:
                 said = f"{type(error).__name__}: {error}"
-            if said is None and self.heard.said:
-                said = f"in the log, of this request or one beside it: {self.heard.said[0]}"
+            if self.heard.said:
+                said = f"{said or ''} in the log, of this request or one beside it: {self.heard.said[0]}"
             self.heard.said.clear()
             self.share.cases += 1
             if said is not None:
@@ -186,7 +188,7 @@ class _House:
             return
         head, body = told
         self.share.count(head.status, head.get("x-hybridge-error"))
-        judge(asked.dialect, head, body)
+        judge(asked, head, body)
         await self._settled(head)
         judge_entries(head, self.ledger.by_id.pop(head.get("x-hybridge-request-id"), []))
         if len(self.ledger.by_id) > 4 * LANES:
@@ -239,8 +241,7 @@ async def _open(house: _House) -> AsyncIterator[None]:
 def resident_mb() -> float:
     """The memory of this process, as far as the system tells."""
     try:
-        with open("/proc/self/statm") as file:
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
     except OSError:
         return 0.0
 
@@ -259,7 +260,9 @@ async def _run(house: _House, numbers: Iterator[int], until: float, tell: Callab
         house.share.failures.append(Failure("gateway", -1, f"left over at the end: {left[:5]}"))
 
 
-def run(seeds: dict[str, Seeds], seed: int, numbers: Iterator[int], seconds: float, tell: Callable[[Share], None]) -> Share:
+def run(
+    seeds: dict[str, Seeds], seed: int, numbers: Iterator[int], seconds: float, tell: Callable[[Share], None]
+) -> Share:
     """Send these cases; what was found."""
     house = _House(seeds, seed)
     logging.getLogger().addHandler(house.heard)
@@ -275,6 +278,6 @@ def run(seeds: dict[str, Seeds], seed: int, numbers: Iterator[int], seconds: flo
 def _sockets() -> int:
     """Files and sockets that this process holds, where the system tells."""
     try:
-        return len(os.listdir("/proc/self/fd"))
+        return sum(1 for _ in Path("/proc/self/fd").iterdir())
     except OSError:
         return 0

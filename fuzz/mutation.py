@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from random import Random
 from typing import Any
 
@@ -11,7 +12,22 @@ from typing import Any
 ODD: tuple[Any, ...] = (
     *(None, True, False, 0, -1, 1, 1.5, -0.0, 1e308, 10**18, 10**30, -(10**30), 2**63, 2**64, 10**400),
     *(float("nan"), float("inf"), float("-inf")),
-    *("", " ", "x", "null", "0", "\ud800", "\udc00\ud800", "\x00", "\n\n", "data: x\n\n", "é", "漢字", "😀", "a" * 5000),
+    *(
+        "",
+        " ",
+        "x",
+        "null",
+        "0",
+        "\ud800",
+        "\udc00\ud800",
+        "\x00",
+        "\n\n",
+        "data: x\n\n",
+        "é",
+        "漢字",
+        "😀",
+        "a" * 5000,
+    ),
     *("user", "assistant", "tool", "system", "model", "text", "stop", "length", "tool_calls", "error", "thinking"),
     *("data:image/png;base64,AAAA", "data:;base64,!", "http://127.0.0.1:1/x.png", "file:///etc/passwd", "%", "{}", "["),
     *([], [None], [[]], [{}], {}, {"": ""}, {"x": None}, {"type": 5}, {"type": "text"}, {"error": {"message": "no"}}),
@@ -20,7 +36,17 @@ ODD: tuple[Any, ...] = (
 _RAW = (
     *(b"1e400", b"-1e400", b"0.1e-999", b"01", b"-", b"+1", b".5", b"tru", b"'x'", b'"\\ud800"', b'"\\u12"', b'"\\x"'),
     *(b'"\xff\xfe"', b'"\xed\xa0\x80"', b'"\xc3"', b'"\x01"', b"1" * 5000, b"[" * 400 + b"]" * 400, b"[" * 100_000),
-    *(b'{"a":' * 300 + b"1" + b"}" * 300, b'{"a":1,"a":2}', b"[1,]", b"{,}", b"", b"\xef\xbb\xbf1", b"\\", b'"', b"1 1"),
+    *(
+        b'{"a":' * 300 + b"1" + b"}" * 300,
+        b'{"a":1,"a":2}',
+        b"[1,]",
+        b"{,}",
+        b"",
+        b"\xef\xbb\xbf1",
+        b"\\",
+        b'"',
+        b"1 1",
+    ),
     *(b"-0", b"1E5", b"1e5", b"9" * 400 + b".5", b'"' + b"\\u0000" * 20 + b'"', b"/**/1", b"NaN", b"0" * 30),
 )
 _MARK = "\x02mark\x02"
@@ -47,8 +73,13 @@ def places(value: Any) -> Iterator[tuple[Any, Any]]:
                 left.append(container[key])
 
 
+def _odd(chance: Random) -> Any:
+    """An odd value of its own: the next change may be inside of it."""
+    return deepcopy(chance.choice(ODD))
+
+
 def _replace(container: Any, key: Any, found: list[tuple[Any, Any]], chance: Random) -> None:
-    container[key] = chance.choice(ODD)
+    container[key] = _odd(chance)
 
 
 def _raw(container: Any, key: Any, found: list[tuple[Any, Any]], chance: Random) -> None:
@@ -62,14 +93,16 @@ def _drop(container: Any, key: Any, found: list[tuple[Any, Any]], chance: Random
 def _swap(container: Any, key: Any, found: list[tuple[Any, Any]], chance: Random) -> None:
     other, its = chance.choice(found)
     # A copy: nothing may come to hold itself.
-    container[key] = json.loads(json.dumps(other[its]))
+    container[key] = deepcopy(other[its])
 
 
 def _double(container: Any, key: Any, found: list[tuple[Any, Any]], chance: Random) -> None:
     if isinstance(container, list):
-        container.insert(key, container[key])
+        container.insert(key, deepcopy(container[key]))
     elif isinstance(container[key], dict):
         container[key] = Twice(container[key])
+    elif isinstance(container[key], list):
+        container[key] += deepcopy(container[key])
     else:
         container[key] = [container[key]] * chance.choice((2, 3, 50))
 
@@ -82,7 +115,9 @@ def _wrap(container: Any, key: Any, found: list[tuple[Any, Any]], chance: Random
 def _rename(container: Any, key: Any, found: list[tuple[Any, Any]], chance: Random) -> None:
     if isinstance(container, dict):
         _, name = chance.choice(found)
-        container[str(name) if chance.random() < 0.6 else chance.choice(("", "x", "type", "\ud800"))] = container.pop(key)
+        container[str(name) if chance.random() < 0.6 else chance.choice(("", "x", "type", "\ud800"))] = container.pop(
+            key
+        )
     else:
         container.reverse()
 
@@ -90,9 +125,9 @@ def _rename(container: Any, key: Any, found: list[tuple[Any, Any]], chance: Rand
 def _add(container: Any, key: Any, found: list[tuple[Any, Any]], chance: Random) -> None:
     if isinstance(container, dict):
         _, name = chance.choice(found)
-        container.setdefault(str(name), chance.choice(ODD))
+        container.setdefault(str(name), _odd(chance))
     else:
-        container.append(chance.choice(ODD))
+        container.append(_odd(chance))
 
 
 def _number(container: Any, key: Any, found: list[tuple[Any, Any]], chance: Random) -> None:
@@ -107,7 +142,9 @@ def _text(container: Any, key: Any, found: list[tuple[Any, Any]], chance: Random
         holder, at = chance.choice(texts)
         text = holder[at]
         cut = chance.randrange(len(text) + 1)
-        holder[at] = text[:cut] + chance.choice(("", "\ud83d", "\u2028", "\x00", "\r\n\r\n", '"', "\\", "é" * 99)) + text[cut:]
+        holder[at] = (
+            text[:cut] + chance.choice(("", "\ud83d", "\u2028", "\x00", "\r\n\r\n", '"', "\\", "é" * 99)) + text[cut:]
+        )
 
 
 _Change = Callable[[Any, Any, list[tuple[Any, Any]], Random], None]
@@ -125,13 +162,30 @@ def wrong(value: Any, chance: Random) -> bytes:
         chance.choice(_CHANGES)(container, key, found, chance)
         if not root:
             return b""
-    text = json.dumps(root[0] if len(root) == 1 else root, ensure_ascii=chance.random() < 0.9).encode("utf-8", "surrogatepass")
+    text = json.dumps(root[0] if len(root) == 1 else root, ensure_ascii=chance.random() < 0.9).encode(
+        "utf-8", "surrogatepass"
+    )
     while _MARKED in text:
         text = text.replace(_MARKED, chance.choice(_RAW), 1)
     return text
 
 
-_BITS = (b"\x00", b"\xff", b"\n", b"\r", b"\r\n", b"\n\n", b"\r\r", b'"', b"{", b"}", b":", b"data:", b"\xef\xbb\xbf", b"\\")
+_BITS = (
+    b"\x00",
+    b"\xff",
+    b"\n",
+    b"\r",
+    b"\r\n",
+    b"\n\n",
+    b"\r\r",
+    b'"',
+    b"{",
+    b"}",
+    b":",
+    b"data:",
+    b"\xef\xbb\xbf",
+    b"\\",
+)
 
 
 def broken(octets: bytes, chance: Random) -> bytes:
@@ -185,13 +239,41 @@ def wrong_stream(events: list[bytes], chance: Random) -> bytes:
 
 
 _NOISE = (
-    *(b": ping\n\n", b"\n\n", b"event: ping\ndata: {}\n\n", b"data:\n\n", b"data\n\n", b"id: 1\nretry: 5\n\n", b"event: x\n\n"),
-    *(b"data: [DONE]\n\n", b"data: {}\n\n", b"data: null\n\n", b"data: []\n\n", b"data: 5\n\n", b'data: "x"\n\n', b"data: {\n\n"),
+    *(
+        b": ping\n\n",
+        b"\n\n",
+        b"event: ping\ndata: {}\n\n",
+        b"data:\n\n",
+        b"data\n\n",
+        b"id: 1\nretry: 5\n\n",
+        b"event: x\n\n",
+    ),
+    *(
+        b"data: [DONE]\n\n",
+        b"data: {}\n\n",
+        b"data: null\n\n",
+        b"data: []\n\n",
+        b"data: 5\n\n",
+        b'data: "x"\n\n',
+        b"data: {\n\n",
+    ),
     *(b'data: {"error":{"message":"no","code":500}}\n\n', b'data: {"error":"no"}\n\n', b'data: {"error":null}\n\n'),
-    *(b'event: error\ndata: {"type":"error","error":{"type":"overloaded_error","message":"no"}}\n\n', b"event: error\n\n"),
-    *(b'data: {"a":1}\ndata: {"b":2}\n\n', b'data: {"choices":\ndata: []}\n\n', b"x" * 70_000, b"\xef\xbb\xbf", b"<html>\n\n"),
+    *(
+        b'event: error\ndata: {"type":"error","error":{"type":"overloaded_error","message":"no"}}\n\n',
+        b"event: error\n\n",
+    ),
+    *(
+        b'data: {"a":1}\ndata: {"b":2}\n\n',
+        b'data: {"choices":\ndata: []}\n\n',
+        b"x" * 70_000,
+        b"\xef\xbb\xbf",
+        b"<html>\n\n",
+    ),
     *(b'data: {"choices":[{"delta":{"content":"x"}}]}\n\n', b'data: {"type":"message_stop"}\n\n', b"data: \xff\n\n"),
-    *(b'data: {"candidates":[{"content":{"parts":[{"text":"x"}]},"finishReason":"STOP"}]}\n\n', b"event: message_stop\n\n"),
+    *(
+        b'data: {"candidates":[{"content":{"parts":[{"text":"x"}]},"finishReason":"STOP"}]}\n\n',
+        b"event: message_stop\n\n",
+    ),
 )
 
 

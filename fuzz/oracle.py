@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from fuzz.codecs import Wrong
+from fuzz.questions import Question
 from hybridge.chaos.wire import Head
 from hybridge.ledger.entry import LedgerEntry, encoded, record_of
 from hybridge.money import BUCKETS
@@ -14,8 +15,9 @@ from hybridge.money import BUCKETS
 STATUSES = frozenset((200, 204, 400, 402, 403, 404, 405, 413, 422, 429, 502, 503, 504))
 
 
-def judge(name: str, head: Head, body: bytes) -> None:
-    """Whether an answer is one in this dialect. Raises `Wrong`."""
+def judge(asked: Question, head: Head, body: bytes) -> None:
+    """Whether an answer is one in the client's dialect. Raises `Wrong`."""
+    name = asked.dialect
     if head.status not in STATUSES:
         raise Wrong(f"status {head.status}: {body[:300]!r}")
     code = head.get("x-hybridge-error")
@@ -25,14 +27,15 @@ def judge(name: str, head: Head, body: bytes) -> None:
         _judge_error(name, _parsed(body))
     elif code:
         raise Wrong(f"{head.status} with x-hybridge-error: {code!r}")
-    elif head.get("content-type").startswith("text/event-stream"):
+    elif asked.stream and head.get("content-type").startswith("text/event-stream"):
         _judge_stream(name, body, translated=_is_translated(name, head))
-    elif _is_translated(name, head) or name == "gemini" and body[:1] == b"[":
+    elif _is_translated(name, head) or (name == "gemini" and body[:1] == b"["):
         _parsed(body)
 
 
 def _is_translated(name: str, head: Head) -> bool:
-    return not head.get("x-hybridge-deployment").startswith(name)
+    deployment = head.get("x-hybridge-deployment")
+    return bool(deployment) and not deployment.startswith(name)
 
 
 def _judge_error(name: str, said: Any) -> None:
@@ -41,7 +44,11 @@ def _judge_error(name: str, said: Any) -> None:
 
 
 def _judge_stream(name: str, body: bytes, *, translated: bool) -> None:
-    lines = [line.removeprefix(b"data:").strip() for line in body.replace(b"\r", b"\n").split(b"\n") if line.startswith(b"data:")]
+    lines = [
+        line.removeprefix(b"data:").strip()
+        for line in body.replace(b"\r", b"\n").split(b"\n")
+        if line.startswith(b"data:")
+    ]
     lines = [line for line in lines if line]
     if not lines:
         raise Wrong(f"a stream without an event: {body[:200]!r}")

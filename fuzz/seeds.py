@@ -67,7 +67,9 @@ def _openai() -> Seeds:
         "metadata": {"a": "b"},
         "stream_options": {"include_usage": True},
     }
-    details = [{"type": "reasoning.text", "text": "hm", "signature": "c2ln", "format": "anthropic-claude-v1", "index": 0}]
+    details = [
+        {"type": "reasoning.text", "text": "hm", "signature": "c2ln", "format": "anthropic-claude-v1", "index": 0}
+    ]
     message = {"role": "assistant", "content": "Hi there.", "refusal": None, "reasoning_content": "hm"}
     usage = {
         "prompt_tokens": 9,
@@ -167,7 +169,7 @@ def _anthropic() -> Seeds:
     ]
 
     def stream(kept: tuple[int, ...], stop: str) -> list[bytes]:
-        opening = {**start, "content": [], "stop_reason": None, "stop_sequence": None, "usage": usage}
+        opening: dict[str, Any] = {**start, "content": [], "stop_reason": None, "stop_sequence": None, "usage": usage}
         events: list[dict[str, Any]] = [{"type": "message_start", "message": opening}, {"type": "ping"}]
         for index, kind in enumerate(kept):
             events.append({"type": "content_block_start", "index": index, "content_block": blocks[kind]})
@@ -230,14 +232,25 @@ def _gemini() -> Seeds:
         candidate: dict[str, Any] = {"content": {"role": "model", "parts": said}, "index": 0}
         if finish:
             candidate["finishReason"] = finish
-        return {"candidates": [candidate], "usageMetadata": usage, "modelVersion": "gemini-1.5-flash", "responseId": "r"}
+        return {
+            "candidates": [candidate],
+            "usageMetadata": usage,
+            "modelVersion": "gemini-1.5-flash",
+            "responseId": "r",
+        }
 
     def stream(said: list[dict[str, Any]]) -> list[bytes]:
         return [*(_event(answer([part], None)) for part in said[:-1]), _event(answer(said[-1:]))]
 
     error = {"error": {"code": 400, "message": "Invalid JSON payload", "status": "INVALID_ARGUMENT", "details": []}}
-    exhausted = {"error": {"code": 429, "message": "Quota", "status": "RESOURCE_EXHAUSTED", "details": [
-        {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "1s"}]}}
+    exhausted = {
+        "error": {
+            "code": 429,
+            "message": "Quota",
+            "status": "RESOURCE_EXHAUSTED",
+            "details": [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "1s"}],
+        }
+    }
     return Seeds(
         [_json({"contents": [{"role": "user", "parts": [{"text": "hello"}]}]}), _json(asked)],
         [_json(answer(parts)), _json(answer(parts[1:3]))],
