@@ -83,14 +83,13 @@ def rooms() -> dict[str, Callable[[], object]]:
     event = _openai_events()[5]
     listener = codec.provider.listener(withhold_usage=False, quirks=NO_QUIRKS)
     decoder, transcript = codec.provider.stream_decoder(NO_QUIRKS), Transcript()
-    folder = tempfile.TemporaryDirectory()
-    journal = Journal(Path(folder.name) / "ledger.db")
+    # What is mapped stays when its name is gone.
+    with tempfile.TemporaryDirectory() as folder:
+        journal = Journal(Path(folder) / "ledger.db")
 
     def journalled() -> None:
         journal.add(encoded(entry))
         journal.kept += 1
-        # The folder lives as long as this is called.
-        assert folder
 
     def taken_down() -> None:
         transcript.hear(decoder.feed(event))
