@@ -16,7 +16,7 @@ _ROUTES: tuple[Any, ...] = (
         {"budget": "1000000 VND"},
         {"budget": "0.001 VND"},
         {"budget": {"amount": 5, "currency": "USD"}},
-        {"budget": "1 XXX"},
+        {"budget": "1 ZZZ"},
     ),
     *(
         {"stream_recovery": "restart"},
