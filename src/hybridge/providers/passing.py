@@ -20,10 +20,12 @@ class Passing:
         "_commit",
         "_expect",
         "_feed",
+        "_grain",
         "_idle",
         "_loop_time",
         "_progress",
         "_relay",
+        "_told",
         "_write",
         "committed",
         "held",
@@ -38,6 +40,9 @@ class Passing:
         self._expect = answer.expect
         self._write = sink.write
         self._idle = idle
+        # The deadline is moved that often at most, and is that much later.
+        self._grain = idle / 64
+        self._told = 0.0
         self._commit = commit
         self._progress = 0
         self._loop_time = asyncio.get_running_loop().time
@@ -57,7 +62,10 @@ class Passing:
                 more = self._write(piece)
             if relay.progress != self._progress:
                 self._progress = relay.progress
-                self._expect(self._loop_time() + self._idle)
+                now = self._loop_time()
+                if now > self._told:
+                    self._told = now + self._grain
+                    self._expect(now + self._idle + self._grain)
         if relay.error is not None:
             raise relay.error
         return more
