@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
-from msgspec import Struct
+from msgspec import MsgspecError, Struct
 from msgspec.structs import replace
 
 from hybridge.chat import Chat, Finish, Reply, StopReason
@@ -14,7 +14,7 @@ from hybridge.dialects import dialect
 from hybridge.dialects.codec import Dialect, Outgoing, Relay, StreamEncoder, Target, Translation, events_of
 from hybridge.dialects.continuing import Continued, Transcript
 from hybridge.dialects.retry_after import used_up
-from hybridge.errors import ContentFiltered, ProviderError, Silent
+from hybridge.errors import ContentFiltered, InvalidRequest, ProviderError, Silent
 from hybridge.money import Usage
 from hybridge.providers.auth import AUTH
 from hybridge.providers.passing import Passing
@@ -48,6 +48,8 @@ _MOST_BLOCKS = 64
 
 #: How dialects say that a filter, not the model, ended an answer.
 _FILTERED = (StopReason.CONTENT_FILTER, StopReason.REFUSAL)
+
+_UNREADABLE = (MsgspecError, UnicodeDecodeError, RecursionError)
 
 FetchImage = Callable[[str], Awaitable[tuple[str, str]]]
 
@@ -119,10 +121,14 @@ class Upstream:
         target = line.target
         if call.max_tokens is not None or request.private or request.options.drop_unsupported or call.without_reasoning:
             target = _own(target, call)
-        if line.theirs.name == request.dialect:
-            outgoing = line.theirs.provider.adapt(request.facts, target)
-        else:
-            outgoing = await self._translated(request, line.theirs, target)
+        try:
+            if line.theirs.name == request.dialect:
+                outgoing = line.theirs.provider.adapt(request.facts, target)
+            else:
+                outgoing = await self._translated(request, line.theirs, target)
+        except _UNREADABLE as exc:
+            # What nobody had to read before, such as a tool's schema, is JSON that cannot be read.
+            raise InvalidRequest(f"a part of the request cannot be read: {exc}") from exc
         call.dropped = outgoing.dropped
         now = self._loop_time()
         timeouts = deployment.timeouts

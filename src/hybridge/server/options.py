@@ -35,6 +35,7 @@ class _Route(Struct, forbid_unknown_fields=True):
     cache: str | None = None
 
 
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _ROUTE = msgspec.json.Decoder(_Route)
 _MODELS = msgspec.json.Decoder(tuple[str, ...] | None)
 _PREFERENCES = msgspec.json.Decoder(ProviderPreferences | None)
@@ -111,7 +112,7 @@ def _names(preferences: ProviderPreferences) -> frozenset[str]:
 def _route_values(route: bytes) -> dict[str, Any]:
     try:
         return _values(_ROUTE.decode(route))
-    except msgspec.ValidationError as exc:
+    except _UNREADABLE as exc:
         raise InvalidRequest(_explained(str(exc)), param="route") from exc
 
 
@@ -145,5 +146,5 @@ def _explained(problem: str) -> str:
 def _decode(decoder: msgspec.json.Decoder[_T], value: Raw, place: str) -> _T:
     try:
         return decoder.decode(value)
-    except msgspec.ValidationError as exc:
+    except _UNREADABLE as exc:
         raise InvalidRequest(f"{place}: {str(exc).replace('$', place)}", param=place) from exc
