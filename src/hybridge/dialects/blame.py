@@ -30,6 +30,8 @@ from hybridge.errors import (
 #: How much of a provider's error body is kept for passing on, in bytes.
 BODY_LIMIT = 65_536
 _MESSAGE_LIMIT = 2_000
+#: No provider hides its words behind more details of details.
+_DEEPEST = 8
 
 #: Statuses whose class needs no words. What is not here and not a 5xx is a fault of the deployment.
 STATUSES: Mapping[int, type[ProviderError]] = {
@@ -186,18 +188,20 @@ def _codes(error: Mapping[str, Any], metadata: Mapping[str, Any]) -> Iterator[An
             yield detail["reason"]
 
 
-def _detail(detail: Any) -> str:
+def _detail(detail: Any, depth: int = 0) -> str:
     if isinstance(detail, str):
         return _clip(detail)
+    if depth > _DEEPEST:
+        return ""
     if isinstance(detail, dict):
-        return _detail(detail.get("detail") or detail.get("msg") or detail.get("message"))
+        return _detail(detail.get("detail") or detail.get("msg") or detail.get("message"), depth + 1)
     if isinstance(detail, list):
-        return _clip("; ".join(filter(None, (_place(entry) for entry in detail))))
+        return _clip("; ".join(filter(None, (_place(entry, depth) for entry in detail))))
     return ""
 
 
-def _place(entry: Any) -> str:
-    message = _detail(entry)
+def _place(entry: Any, depth: int) -> str:
+    message = _detail(entry, depth + 1)
     place = entry.get("loc") if isinstance(entry, dict) else None
     return f"{'.'.join(map(str, place))}: {message}" if isinstance(place, list) and message else message
 

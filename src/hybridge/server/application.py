@@ -6,6 +6,8 @@ import asyncio
 import logging
 from math import ceil
 
+import msgspec
+
 from hybridge.dialects.codec import Dialect
 from hybridge.errors import ClientGone, GatewayError, InternalError, Refused, TooManyRequests
 from hybridge.server import routes
@@ -68,9 +70,18 @@ class Application:
             call.reply(error.status, self._body(dialect, error, call.request_id))
 
     def _body(self, dialect: Dialect, error: GatewayError, request_id: str) -> bytes:
-        if isinstance(error, Refused) and error.body[:1] == b"{":
+        if isinstance(error, Refused) and _tells(error.body):
             return error.body
         return dialect.client.encode_error(error if self.front.reveal else discreet(error), request_id=request_id)
+
+
+def _tells(body: bytes) -> bool:
+    """Whether a provider's words are an error that the client's SDK can read; every dialect has it in one member."""
+    try:
+        said = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return isinstance(said, dict) and isinstance(said.get("error"), (dict, str)) and bool(said["error"])
 
 
 def _lines(error: GatewayError, *, reveal: bool) -> list[bytes]:

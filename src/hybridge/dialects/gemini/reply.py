@@ -117,7 +117,10 @@ def decode_reply(body: bytes, quirks: Quirks) -> Reply:
         raise error_inside(body)
     candidate = answer.candidates[0] if answer.candidates else wire.Candidate()
     response_id = answer.response_id or ""
-    parts = _parts(candidate, response_id)
+    try:
+        parts = _parts(candidate, response_id)
+    except UnicodeDecodeError as exc:
+        raise malformed(body) from exc
     end = candidate.finish_reason or ""
     if answer.prompt_feedback is not None and answer.prompt_feedback.block_reason:
         end = "SAFETY"

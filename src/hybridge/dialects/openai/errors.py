@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Raw
 
 from hybridge.dialects import blame
+from hybridge.dialects.openai.places import UNREADABLE
 from hybridge.dialects.retry_after import retry_after
 from hybridge.errors import (
     Broken,
@@ -108,7 +109,10 @@ def classify(status: int, headers: Mapping[str, str], body: bytes, now: float | 
 
 def error_inside(error: Raw | bytes, body: bytes = b"") -> ProviderError:
     """What an error inside a 200 means: the value of `error`, its own status counting as one."""
-    words = blame.said_by({"error": msgspec.json.decode(error)})
+    try:
+        words = blame.said_by({"error": msgspec.json.decode(error)})
+    except UNREADABLE:
+        words = blame.Said("the provider reported an error that cannot be read")
     status = words.status if words.status >= 400 else 500
     return blame.error_of(blame.judge(status, words, _SIGNS), status, words, body=body)
 
