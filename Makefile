@@ -1,7 +1,7 @@
 # Needs Python >= 3.11, pip and a package index; nothing else. One verb for each deed, the same here and in .ci/run.
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check bench bench-peers soak chaos reliability catalog lock clean
+.PHONY: help install run test check bench bench-peers soak fuzz chaos reliability catalog lock clean
 .DELETE_ON_ERROR:
 
 CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11 python
@@ -21,6 +21,7 @@ help:
 	@echo "make bench     what a request costs, and what Hybridge takes besides (ARGS=... for bench)"
 	@echo "make bench-peers   the same of other gateways, installed in a cache  (ARGS=... for bench.peers)"
 	@echo "make soak      many requests: memory and accounts                    (ARGS=... for bench.soak)"
+	@echo "make fuzz      a million mutated requests and answers, and as many for the codecs alone (ARGS=... for fuzz)"
 	@echo "make chaos     break everything in every phase, and put what came of it into docs/reliability.md (ARGS=...)"
 	@echo "make reliability   simulate days of imperfect providers, and put what came of it there, too (ARGS=...)"
 	@echo "make catalog   make the catalogue's snapshot and the provider table anew from the installed sources"
@@ -41,7 +42,7 @@ test: .venv/.tested
 check: .venv/.tested
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy --strict src tests bench
+	$(BIN)/mypy --strict src tests bench fuzz
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/pytest --quiet tests/architecture
 
@@ -53,6 +54,9 @@ bench-peers: install
 
 soak: install
 	$(BIN)/python -m bench.soak $(ARGS)
+
+fuzz: install
+	$(BIN)/python -m fuzz $(ARGS)
 
 chaos: install
 	$(BIN)/hybridge chaos run --requests 300 --into docs/reliability.md $(ARGS)

@@ -1,6 +1,7 @@
 """`python -m fuzz`: mutated requests and answers, and whether what comes of them is always an answer.
 
-Exits 1 if one case shows a defect, and tells how to run it alone.
+Exits 1 if one case shows a defect, and tells how to run it alone: a case is drawn from the seed, its number and the
+recorded traffic in `$HYBRIDGE_SHARED`, if there is any.
 """
 
 from __future__ import annotations

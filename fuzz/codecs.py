@@ -10,7 +10,19 @@ import msgspec
 
 from fuzz.mutation import broken, pieces, wrong, wrong_stream
 from fuzz.seeds import DIALECTS, Seeds
-from hybridge.chat import CONTENT, Event, Failed, Finish, Reply, StopReason, Text, TextDelta, UsageEvent
+from hybridge.chat import (
+    CONTENT,
+    Event,
+    Failed,
+    Finish,
+    Refusal,
+    RefusalDelta,
+    Reply,
+    StopReason,
+    Text,
+    TextDelta,
+    UsageEvent,
+)
 from hybridge.dialects import dialect
 from hybridge.dialects.codec import Relay, Target, Translation, verdict
 from hybridge.dialects.gemini import ArrayWriter
@@ -118,7 +130,8 @@ def _reply(name: str, body: bytes, chance: Random) -> None:
     except ProviderError as error:
         said.append(f"decode: {error!r}")
         strict = isinstance(error, (MalformedAnswer, EmptyAnswer))
-    if peek is None and reply is not None:
+    # An array is a stream's form, which only who asked for a stream may get.
+    if peek is None and reply is not None and body.lstrip()[:1] != b"[":
         raise Wrong(f"only the listener fails: {said}")
     if peek is not None and reply is None and not strict:
         raise Wrong(f"only the decoder fails: {said}")
@@ -149,7 +162,7 @@ def _again(other: str, encoded: bytes, reply: Reply) -> None:
 
 
 def _words(reply: Reply) -> str:
-    return "".join(part.text for part in reply.parts if isinstance(part, Text))
+    return "".join(part.text for part in reply.parts if isinstance(part, (Text, Refusal)))
 
 
 def _error(name: str, body: bytes, chance: Random) -> None:
@@ -235,7 +248,13 @@ def _gist(heard: tuple[list[Event], bool]) -> tuple[bool, bool, Any, str, Any]:
     stop = next((event.stop for event in reversed(events) if isinstance(event, Finish)), None)
     usage = next((event.usage for event in reversed(events) if isinstance(event, UsageEvent)), None)
     failed = any(isinstance(event, Failed) for event in events) or verdict(ended, content, stop, usage) is not None
-    return failed, content, stop, "".join(event.text for event in events if isinstance(event, TextDelta)), usage
+    return (
+        failed,
+        content,
+        stop,
+        "".join(event.text for event in events if isinstance(event, (TextDelta, RefusalDelta))),
+        usage,
+    )
 
 
 def _translated(name: str, other: str, stream: bytes, decoded: tuple[Any, ...], chance: Random) -> None:

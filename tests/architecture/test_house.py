@@ -23,7 +23,7 @@ BRANCH = re.compile(r"^(?P<indent>[│ \u00a0]*)[├└]── (?P<name>[\w.\-]+
 
 
 def python_files() -> list[Path]:
-    return sorted(file for top in ("src", "tests", "bench") for file in (REPOSITORY / top).rglob("*.py"))
+    return sorted(file for top in ("src", "tests", "bench", "fuzz") for file in (REPOSITORY / top).rglob("*.py"))
 
 
 def lines(file: Path) -> int:
