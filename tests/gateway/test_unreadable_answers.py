@@ -25,6 +25,15 @@ async def test_a_refusal_that_no_client_could_read_is_told_anew(ours: str, body:
         assert answer.json()["error"]["message"]
 
 
+@pytest.mark.parametrize("code", ["\x00", "a b", "é" * 50, "x" * 5000, "漢"])
+async def test_a_code_that_is_no_word_is_not_ours_to_tell(code: str) -> None:
+    body = {"error": {"message": "no", "code": code}}
+    async with Upstream(answering(422, body)) as upstream, gateway(chain(upstream)) as running:
+        answer = await running.chat("m")
+        assert (answer.status_code, answer.headers["x-hybridge-error"]) == (422, "invalid_request")
+        assert answer.json() == body
+
+
 @pytest.mark.parametrize("error", [b"1e999", b'"\xff"', b'{"message":"\xff"}'])
 def test_an_error_inside_an_answer_that_cannot_be_read(error: bytes) -> None:
     with pytest.raises(ProviderError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -30,6 +31,8 @@ from hybridge.types import Deployment
 _OURS = frozenset((401, 402, 403, 404, 407, 429))
 #: Vendors' words for "the request is at fault" that say no more than our own.
 _NO_MORE = frozenset(("", "400", "413", "422", "bad_request", "invalid-argument", "invalid_argument"))
+#: A code is a word; what is none stays in the provider's own body.
+_CODE = re.compile(r"[\w.:-]{1,64}", re.ASCII)
 #: Seconds: nobody is told to come back sooner.
 _SOONEST = 1.0
 
@@ -50,7 +53,7 @@ def refusal(failure: Failure, dialect: str | None = None) -> Refused:
         status, code = 400, "context_length_exceeded"
     elif isinstance(error, ContentFiltered):
         code = code or "content_filter"
-    if code in _NO_MORE or code.startswith("invalid_request"):
+    if code in _NO_MORE or code.startswith("invalid_request") or not _CODE.fullmatch(code):
         code = Refused.code
     if not 400 <= status < 500 or status in _OURS:
         status = 400
