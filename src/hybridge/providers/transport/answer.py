@@ -45,7 +45,6 @@ class Answer(Framing, eq=False):
         answer.deadline = deadline if deadline < total else total
         answer._total = total
         answer._connection = connection
-        answer.headers = answer._fields
         answer.on_body = answer._pieces.append
         answer._parser = HttpResponseParser(answer)
         connection.reader = answer

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Callable
 
 from httptools import HttpResponseParser
 from msgspec import Struct
@@ -29,9 +28,7 @@ class Framing(Struct, eq=False):
     _origin: object
     _head_only: bool
     status: int = 0
-    _fields: dict[str, str] = {}
-    #: The same mapping, for those who only read it.
-    headers: Mapping[str, str] = MappingProxyType({})
+    headers: dict[str, str] = {}
     _pieces: list[bytes] = []
     #: Called for every piece of every stream: the list's own method, which saves a Python frame each time.
     on_body: Callable[[bytes], None] | None = None
@@ -53,7 +50,7 @@ class Framing(Struct, eq=False):
         if self.status:
             return
         key = _names.get(name) or _learn(name)
-        fields = self._fields
+        fields = self.headers
         if key in fields:
             fields[key] += ", " + value.decode("latin-1")
         elif key != "set-cookie":
@@ -72,7 +69,7 @@ class Framing(Struct, eq=False):
         elif status in _BODILESS:
             self._framed = True
         else:
-            fields = self._fields
+            fields = self.headers
             if "content-length" in fields:
                 self._framed = True
                 self._length = int(fields["content-length"])
@@ -90,13 +87,13 @@ class Framing(Struct, eq=False):
 
     def _measure(self) -> None:
         """So much came in one read that the head alone may be too long."""
-        if sum(len(name) + len(value) for name, value in self._fields.items()) > LONGEST_HEAD:
+        if sum(len(name) + len(value) for name, value in self.headers.items()) > LONGEST_HEAD:
             raise MalformedAnswer(f"{self._origin}: the head of the answer is longer than {LONGEST_HEAD} bytes")
 
     def _interim(self, status: int) -> None:
         if status < 100:
             raise MalformedAnswer(f"{self._origin}: status {status} was not asked for")
-        self._fields.clear()
+        self.headers.clear()
 
     def _transferred(self, coding: str) -> None:
         self._framed = True
@@ -108,7 +105,7 @@ class Framing(Struct, eq=False):
         if encoding not in ("", "identity"):
             self._decoder = Decoder(encoding)
             # It counts the encoded bytes, which nobody gets to see.
-            self._fields.pop("content-length", None)
+            self.headers.pop("content-length", None)
 
     def _malformed(self, exc: Exception | None, said: str = "") -> ProviderError:
         if exc is not None and isinstance(exc.__context__, ProviderError):
