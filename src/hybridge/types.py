@@ -325,7 +325,7 @@ class Answer(Protocol):
     """A provider's answer on its way."""
 
     status: int
-    headers: Mapping[str, str]
+    headers: dict[str, str]
 
     def expect(self, deadline: float) -> None:
         """Loop time at which a pending or later read fails with `Silent`."""
