@@ -45,6 +45,7 @@ from hybridge.routing.router import Router, Rules
 from hybridge.routing.tokens import Splintr
 from hybridge.server.front import Front, Traffic
 from hybridge.server.guard import Guard, is_loopback
+from hybridge.server.keep_alive import Watch
 from hybridge.server.listen import Place
 from hybridge.types import Deployment, Plan, Request, Timeouts
 
@@ -265,7 +266,7 @@ def front(
         now_us=now_us,
         max_body=config.server.max_body,
         concurrency=config.server.concurrency,
-        keep_alive=config.server.keep_alive,
+        watch=Watch(config.server.keep_alive),
         reveal=config.access.reveal == "full",
         demo=demo,
         traffic=running.traffic,

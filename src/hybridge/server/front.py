@@ -16,6 +16,7 @@ from hybridge.providers.catalog import Catalog
 from hybridge.routing.router import Router
 from hybridge.routing.tokens import Splintr
 from hybridge.server.guard import Guard
+from hybridge.server.keep_alive import Watch
 
 
 class Traffic(Struct):
@@ -52,7 +53,7 @@ class Front(Struct):
     now_us: Callable[[], int]
     max_body: int
     concurrency: int
-    keep_alive: float = 15.0
+    watch: Watch = field(default_factory=lambda: Watch(15.0))
     reveal: bool = True
     demo: bool = False
     traffic: Traffic = field(default_factory=Traffic)

@@ -28,9 +28,10 @@ async def chat(front: Front, call: Call, dialect: Dialect, *, as_array: bool = F
         return
     client = dialect.client
     content_type = ArraySink.content_type if as_array else client.stream_content_type
-    keep_alive = KeepAlive(call, front.keep_alive, client.keep_alive, content_type)
+    keep_alive = KeepAlive(call, client.keep_alive, content_type)
     http = HttpSink(call, request, front.rates, reveal=front.reveal, keep_alive=keep_alive)
     sink: Sink = ArraySink(http) if as_array else http
+    front.watch.begin(keep_alive)
     try:
         await front.exchange.run(request, sink)
     except GatewayError as error:
@@ -45,7 +46,7 @@ async def chat(front: Front, call: Call, dialect: Dialect, *, as_array: bool = F
         defect = InternalError(f"a defect of the gateway; tell its operator {request.id}")
         _break_off(front, dialect, request, sink, defect)
     finally:
-        keep_alive.stop()
+        front.watch.end(keep_alive)
 
 
 def _break_off(front: Front, dialect: Dialect, request: Request, sink: Sink, error: GatewayError) -> None:
