@@ -27,7 +27,7 @@ def main() -> None:
     """Run the cases in several processes, print what came of them."""
     parser = argparse.ArgumentParser(prog="fuzz", description=__doc__)
     parser.add_argument("--cases", type=int, default=1_000_000, help="through the gateway, and as many codec cases")
-    parser.add_argument("--minutes", type=float, default=90.0, help="it ends then, with fewer cases if need be")
+    parser.add_argument("--minutes", type=float, default=120.0, help="it ends then, with fewer cases if need be")
     parser.add_argument("--seed", type=int, default=None, help="repeats a run; by default the time")
     parser.add_argument("--only", choices=("gateway", "codecs"))
     parser.add_argument("--case", type=int, help="run this case alone")
@@ -47,6 +47,8 @@ def main() -> None:
             with ProcessPoolExecutor(count, multiprocessing.get_context("spawn")) as pool:
                 shares = list(pool.map(play, parts))
         wrong = _told(kind, seed, shares) or wrong
+        if given.case is None and (ran := sum(share.cases for share in shares)) < given.cases:
+            print(f"{kind}: time was up, {given.cases - ran:,} cases were not run")
     sys.exit(1 if wrong else 0)
 
 
