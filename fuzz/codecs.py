@@ -15,6 +15,7 @@ from hybridge.chat import (
     Event,
     Failed,
     Finish,
+    ReasoningDelta,
     Refusal,
     RefusalDelta,
     Reply,
@@ -152,6 +153,8 @@ def _plain(stop: StopReason | None) -> StopReason | None:
 
 def _again(other: str, encoded: bytes, reply: Reply) -> None:
     """Our own answer must be one that our own codec takes, with the same words."""
+    if not _words(reply):
+        return
     try:
         again = dialect(other).provider.decode_reply(encoded, NO_QUIRKS)
     except ProviderError as error:
@@ -213,10 +216,10 @@ def _stream(name: str, stream: bytes, chance: Random) -> None:
     split = _gist(_events(name, pieces(stream, chance)))
     if decoded != split:
         raise Wrong(f"decoded whole {decoded}, in pieces {split}")
-    # A decoder must understand what a listener may pass on: it alone may find it malformed, or nothing in it.
+    # A decoder must understand what a listener may pass on: it alone may find it malformed, or no content in it.
     malformed = any(isinstance(event, Failed) and isinstance(event.error, MalformedAnswer) for event in events[0])
     content, stop = whole.gist[0], _plain(whole.gist[1])
-    nothing = malformed or (content and not decoded[1])
+    nothing = malformed or not any(map(_is_content, events[0]))
     if not nothing and (
         decoded[0] != whole.failed or (not whole.failed and (decoded[1], _plain(decoded[2])) != (content, stop))
     ):
@@ -239,6 +242,11 @@ def _events(name: str, cut: list[bytes]) -> tuple[list[Event], bool]:
         if events and isinstance(events[-1], Failed):
             break
     return events, decoder.ended
+
+
+def _is_content(event: Event) -> bool:
+    """Proofs of thoughts are none."""
+    return isinstance(event, CONTENT) and not (isinstance(event, ReasoningDelta) and not event.text)
 
 
 def _gist(heard: tuple[list[Event], bool]) -> tuple[bool, bool, Any, str, Any]:

@@ -284,7 +284,7 @@ def _one_wrong(events: list[bytes], chance: Random) -> None:
         head, brace, rest = events[at].partition(b"{")
         try:
             value = json.loads(brace + rest)
-        except ValueError:
+        except (ValueError, RecursionError):
             return
         events[at] = head + wrong(value, chance) + b"\n\n"
     elif kind == 4:
