@@ -46,7 +46,7 @@ def _judge_error(name: str, said: Any) -> None:
 def _judge_stream(name: str, body: bytes, *, translated: bool) -> None:
     lines = [
         line.removeprefix(b"data:").strip()
-        for line in body.removeprefix(b"\xef\xbb\xbf").replace(b"\r", b"\n").split(b"\n")
+        for line in body.replace(b"\xef\xbb\xbf", b"").replace(b"\r", b"\n").split(b"\n")
         if line.startswith(b"data:")
     ]
     lines = [line for line in lines if line]

@@ -67,6 +67,8 @@ class Connection(asyncio.Protocol):
         self._end(scripted)
 
     def _end(self, scripted: Scripted) -> None:
+        if self._transport.is_closing():
+            return
         if scripted.ending == "close":
             self._transport.close()
         elif scripted.ending == "reset":
