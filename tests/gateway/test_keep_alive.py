@@ -6,6 +6,11 @@ import asyncio
 import json
 from typing import Any
 
+import pytest
+
+from hybridge.exchange import Exchange
+from hybridge.ledger.entry import LedgerEntry
+from hybridge.types import Request, Sink
 from tests.gateway.asking import CHUNKS, DIALECTS, ask, chain, error_of, events, in_each, in_each_dialect, question
 from tests.gateway.harness import Link, Received, Script, Upstream, answering, gateway, openai_reply, streaming
 
@@ -149,3 +154,21 @@ async def test_whole_answers_and_quick_streams_have_none() -> None:
         assert "keep-alive" not in streamed.text
         a.scripts = [answering(500, b"")]
         assert (await ask(running, "openai", stream=True)).status_code == 502
+
+
+async def test_nothing_is_said_after_the_end(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    run, intervals = Exchange.run, 2
+
+    async def lingering(exchange: Exchange, request: Request, sink: Sink) -> LedgerEntry:
+        entry = await run(exchange, request, sink)
+        over = asyncio.Event()
+        asyncio.get_running_loop().call_later(intervals * 0.08, over.set)
+        await over.wait()
+        return entry
+
+    monkeypatch.setattr(Exchange, "run", lingering)
+    async with Upstream(streaming(CHUNKS["openai"]("Hel", "lo"))) as a, gateway(chain(a, **SOON)) as running:
+        for _ in range(2):
+            answer = await ask(running, "openai", stream=True)
+            assert answer.text.endswith("data: [DONE]\n\n")
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []

@@ -89,6 +89,9 @@ class HttpSink:
 
     def end(self, last: bytes = b"") -> None:
         """The answer is whole; `last` is its last piece."""
+        if self._keep_alive is not None:
+            # What is done after the answer, such as ending its copy, may take as long as a silence.
+            self._keep_alive.stop()
         self._call.piece(last, False)
 
     def _add_money(self, attempts: Sequence[Attempt], lines: list[bytes]) -> None:
