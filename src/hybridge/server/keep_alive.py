@@ -18,7 +18,7 @@ class KeepAlive:
     `content_type` is that of the head if it goes out before there is content.
     """
 
-    __slots__ = ("_call", "_content_type", "_left", "_ping", "spoke")
+    __slots__ = ("_call", "_content_type", "_left", "_ping", "over", "spoke")
 
     def __init__(self, call: Call, ping: bytes, content_type: bytes) -> None:
         self._call = call
@@ -28,6 +28,8 @@ class KeepAlive:
         self._left = _PARTS + 1
         #: Whether something was said since anybody looked.
         self.spoke = False
+        #: The answer has its end, whatever is still done behind it.
+        self.over = False
 
     def look(self) -> None:
         """A part of the interval is over."""
@@ -35,7 +37,8 @@ class KeepAlive:
         self.spoke = False
         if not self._left:
             self._left = _PARTS
-            self._say()
+            if not self.over:
+                self._say()
 
     def _say(self) -> None:
         call = self._call

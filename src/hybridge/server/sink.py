@@ -91,7 +91,7 @@ class HttpSink:
         """The answer is whole; `last` is its last piece."""
         if self._keep_alive is not None:
             # What is done after the answer, such as ending its copy, may take as long as a silence.
-            self._keep_alive.stop()
+            self._keep_alive.over = True
         self._call.piece(last, False)
 
     def _add_money(self, attempts: Sequence[Attempt], lines: list[bytes]) -> None:
