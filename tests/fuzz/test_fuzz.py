@@ -64,7 +64,7 @@ def test_the_codecs_stand() -> None:
 
 
 def test_a_defect_of_the_gateway_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def broken(*_: Any) -> None:
+    def broken(*_: Any) -> None:
         raise ValueError("a defect")
 
     monkeypatch.setattr(chat, "take_in", broken)
