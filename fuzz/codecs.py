@@ -85,6 +85,9 @@ def _request(name: str, body: bytes, chance: Random) -> None:
         _told(error)
         _json(client.encode_error(error, request_id="req_0"), "error")
         return
+    except UnicodeDecodeError:
+        # As below: who calls tells it.
+        return
     for other in DIALECTS:
         provider = dialect(other).provider
         target = Target(

@@ -30,7 +30,8 @@ def judge(asked: Question, head: Head, body: bytes) -> None:
     elif asked.stream and head.get("content-type").startswith("text/event-stream"):
         _judge_stream(name, body, translated=_is_translated(name, head))
     elif _is_translated(name, head) or (name == "gemini" and body[:1] == b"["):
-        _parsed(body)
+        # What passes as it is may hold what is no text.
+        _parsed(body.decode("utf-8", "replace").encode())
 
 
 def _is_translated(name: str, head: Head) -> bool:
