@@ -347,3 +347,12 @@ def test_broken_is_what_an_unknown_error_is() -> None:
     [*_, last] = decoded(framed([b'{"error": {"message": "?"}}']))
     assert isinstance(last, Failed)
     assert type(last.error) is Broken
+
+
+def test_a_call_is_one_line_however_its_arguments_were_written() -> None:
+    encoder = CLIENT.stream_encoder(model="m", include_usage=False, request_id="r", created=1)
+    written = '{\n  "city": "Hà Nội\\n",\r\n  "days": [1,\n 2.50]\r}'
+    wire = encoder.encode([ToolStart(0, "", "weather"), ToolDelta(0, written)]) + encoder.finish()
+    first, *_ = wire.split(b"\r\n\r\n")
+    assert b"\n" not in first
+    assert b'"args":{"city":"H\xc3\xa0 N\xe1\xbb\x99i\\n","days":[1,2.50]}' in first

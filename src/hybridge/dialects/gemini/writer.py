@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
+from msgspec import Raw
 
 from hybridge.chat import (
     Event,
@@ -26,6 +27,7 @@ from hybridge.dialects.gemini.signatures import seal
 from hybridge.dialects.sse import Splitter
 from hybridge.money import Usage
 
+_CR, _LF = b"\r\n"
 _ENCODE = msgspec.json.Encoder().encode
 
 
@@ -104,7 +106,12 @@ class Encoder:
     def _called(self, call: _Call) -> bytes:
         start = call.start
         signature = seal(start.signature, start.origin)
-        return self._chunk(call_part(start.id, start.name, "".join(call.arguments), signature))
+        part = call_part(start.id, start.name, "".join(call.arguments), signature)
+        arguments = part["functionCall"]["args"]
+        if _LF in bytes(arguments) or _CR in bytes(arguments):
+            # A line break between members would end the line of the event.
+            part["functionCall"]["args"] = Raw(msgspec.json.format(bytes(arguments), indent=-1))
+        return self._chunk(part)
 
     def _chunk(self, part: dict[str, Any]) -> bytes:
         return b'data: {"candidates":[{"content":{"parts":[' + _ENCODE(part) + self._tail
