@@ -266,10 +266,13 @@ def run(
     """Send these cases; what was found."""
     house = _House(seeds, seed)
     logging.getLogger().addHandler(house.heard)
-    logging.getLogger("hybridge").setLevel(logging.ERROR)
+    ours = logging.getLogger("hybridge")
+    level = ours.level
+    ours.setLevel(logging.ERROR)
     before = _sockets()
     asyncio.run(_run(house, numbers, time.monotonic() + seconds, tell))
     logging.getLogger().removeHandler(house.heard)
+    ours.setLevel(level)
     if (more := _sockets() - before) > 0:
         house.share.failures.append(Failure("gateway", -1, f"{more} sockets are left over"))
     return house.share
